@@ -1,0 +1,67 @@
+# One command for each thing there is to do here; `make help` lists them.
+VERSION := $(shell cat VERSION)
+MAJOR   := $(firstword $(subst ., ,$(VERSION)))
+PREFIX  ?= /usr/local
+
+LIBRARY := libdafl.so.$(VERSION)
+SONAME  := libdafl.so.$(MAJOR)
+
+# These flags stay out of Package.swift, where they break `swift test` and the sanitizers, and the library has a build
+# folder of its own, so that the two do not rebuild each other. nodelete: threads of the library may outlive a dlclose.
+LIBRARY_FLAGS := -c release --product dafl --scratch-path .build-lib -Xswiftc -static-stdlib \
+    -Xlinker --version-script=dafl.map -Xlinker -soname=$(SONAME) \
+    -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker nodelete
+
+# How Python finds what was built here.
+WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
+
+.PHONY: help setup lib header install test demo clean
+
+help: ## Lists these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+setup: ## Gets what the build and the tests need: Debian packages, and Python packages into .venv
+	@scripts/setup
+
+lib: ## Builds the shared library, its header, pkg-config file and CMake package into build/
+	swift build $(LIBRARY_FLAGS)
+	@mkdir -p build/lib/pkgconfig build/lib/cmake/dafl build/include
+	cp .build-lib/release/libdafl.so build/lib/$(LIBRARY).new
+	mv build/lib/$(LIBRARY).new build/lib/$(LIBRARY)
+	ln -sf $(LIBRARY) build/lib/$(SONAME)
+	ln -sf $(SONAME) build/lib/libdafl.so
+	cp include/dafl.h build/include/
+	sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/' packaging/dafl.pc.in > build/lib/pkgconfig/dafl.pc
+	for file in dafl-config dafl-config-version; do \
+	    sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/' packaging/$$file.cmake.in > build/lib/cmake/dafl/$$file.cmake; \
+	done
+
+header: ## Writes include/dafl.h anew from the Swift declarations
+	scripts/generate-header
+
+# Does not build: it is often run by root, who has no Swift on the path.
+install: ## Copies what `make lib` built to PREFIX (/usr/local), below DESTDIR if that is set
+	@test -e build/lib/$(LIBRARY) || { echo "nothing is built yet: run 'make lib' first" >&2; exit 1; }
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/dafl
+	install -m 644 build/include/dafl.h $(DESTDIR)$(PREFIX)/include/
+	install -m 755 build/lib/$(LIBRARY) $(DESTDIR)$(PREFIX)/lib/
+	cp -P build/lib/$(SONAME) build/lib/libdafl.so $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 build/lib/pkgconfig/dafl.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 644 build/lib/cmake/dafl/*.cmake $(DESTDIR)$(PREFIX)/lib/cmake/dafl/
+
+# In this order even under -j: a stale header is a clearer message than the compile error that it would cause.
+test: ## Checks everything: the header, the Swift tests, the C tests and examples, the Python tests
+	$(MAKE) setup
+	scripts/generate-header --check
+	$(MAKE) lib
+	swift test
+	Tests/C/run
+	$(WITH_LIBRARY) .venv/bin/python -m pytest python-bindings
+
+demo: ## Distils a small student of a teacher in front of you
+	$(MAKE) setup
+	$(MAKE) lib
+	$(WITH_LIBRARY) .venv/bin/python examples/python/demo.py
+
+clean: ## Removes all that was built, and .venv
+	rm -rf .build .build-lib build .venv

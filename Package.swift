@@ -1,0 +1,38 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Data flows one way: numerics, networks, training, distillation, the C boundary; files on disk stand beside.
+let package = Package(
+    name: "dafl",
+    products: [
+        .library(name: "dafl", type: .dynamic, targets: ["CBoundary"])
+    ],
+    targets: [
+        // C that Swift imports
+        .systemLibrary(name: "CDafl", path: "include"),
+        .systemLibrary(
+            name: "COpenBLAS", path: "Sources/System/COpenBLAS", pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "CJansson", path: "Sources/System/CJansson", pkgConfig: "jansson",
+            providers: [.apt(["libjansson-dev"])]),
+        .target(name: "LaneKernels"),
+
+        // The library
+        .target(name: "Numerics", dependencies: ["LaneKernels", "COpenBLAS"]),
+        .target(name: "Networks", dependencies: ["Numerics"]),
+        .target(name: "Formats", dependencies: ["Networks", "CJansson"]),
+        .target(name: "Training", dependencies: ["Networks"]),
+        .target(name: "Distillation", dependencies: ["Training"]),
+        .target(name: "CBoundary", dependencies: ["Distillation", "Formats", "CDafl"], exclude: ["dafl.h.template"]),
+
+        // Tests
+        .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
+        .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(
+            name: "DistillationTests", dependencies: ["Distillation", "Formats"], exclude: ["Fixtures"]),
+    ],
+    cLanguageStandard: .c11
+)

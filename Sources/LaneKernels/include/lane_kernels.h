@@ -1,0 +1,159 @@
+// The innermost loops of libdafl, over batches in lane order.
+//
+// A batch of n samples, each of shape [...], is stored as [ceil(n / 16)][...][16]: sixteen samples side by side in the
+// last dimension, one in each lane of a vector. Whatever a layer does to one sample it then does to sixteen at once, for
+// any number of channels and any image size, with no shuffles: a convolution multiplies vectors of pixels by single
+// weights. A group of sixteen samples is called a block. The lanes past n in the last block hold zeros in inputs and in
+// gradients; what other activations hold there is finite and never read back.
+//
+// Every function works on a range of blocks, channels or tasks, so that a caller can share the work among threads: two
+// calls with disjoint ranges never write the same memory. All pointers are aligned to 64 bytes unless the comment says
+// "rows". Shapes are written in the order of memory; blocks are left out: [channels,height,width] means
+// [blocks][channels][height][width][16].
+
+#ifndef LANE_KERNELS_H
+#define LANE_KERNELS_H
+
+#include <stddef.h>
+
+#define LANE_COUNT 16
+
+#pragma clang assume_nonnull begin
+
+// The sizes of a convolution: x [inputs, input_height, input_width] to y [outputs, output_height, output_width],
+// zero padding on all sides. output = (input + 2 padding - kernel) / stride + 1, rounded down.
+typedef struct lane_convolution {
+    ptrdiff_t inputs, input_height, input_width;
+    ptrdiff_t outputs, output_height, output_width;
+    ptrdiff_t kernel_height, kernel_width;
+    ptrdiff_t stride, padding;
+} lane_convolution;
+
+// Pooling windows of window x window every stride pixels, no padding.
+typedef struct lane_pooling {
+    ptrdiff_t channels, input_height, input_width;
+    ptrdiff_t output_height, output_width;
+    ptrdiff_t window, stride;
+} lane_pooling;
+
+// The hyperparameters of one Adam step (Kingma and Ba 2015; decoupled decay as in Loshchilov and Hutter 2019).
+typedef struct lane_adam {
+    float learning_rate, beta1, beta2, epsilon;
+    float bias_correction1, bias_correction2; // 1 - beta^t
+    float l2_decay;                           // added to the gradient
+    float decoupled_decay;                    // taken from the weight, times the learning rate
+} lane_adam;
+
+// One set of kernels, compiled for one instruction set.
+typedef struct lane_kernels {
+    const char *name;
+
+    // --- convolution -------------------------------------------------------------------------------------------------
+    // Weights are packed for the kernels: pack_weights for the forward pass, pack_weights_transposed for the gradient by
+    // the input; both make outputs * inputs * kernel_height * kernel_width floats from PyTorch's [out,in,kh,kw].
+    void (*pack_weights)(const lane_convolution *shape, const float *weights, float *packed);
+    void (*pack_weights_transposed)(const lane_convolution *shape, const float *weights, float *packed);
+    // Floats of scratch that one thread needs for each of the three passes.
+    ptrdiff_t (*convolution_scratch)(const lane_convolution *shape);
+    // y = x * w + bias; bias may be null.
+    void (*convolve)(const lane_convolution *shape, const float *x, const float *packed, const float *_Nullable bias,
+                     float *y, float *_Nullable scratch, ptrdiff_t first_block, ptrdiff_t end_block);
+    // dx from dy; overwrites dx.
+    void (*convolve_input_gradient)(const lane_convolution *shape, const float *dy, const float *packed_transposed,
+                                    float *dx, float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
+    // How many tasks the gradient by the weights falls into; each writes its own part of dw, over all blocks.
+    ptrdiff_t (*weight_gradient_tasks)(const lane_convolution *shape);
+    // dw [out,in,kh,kw] from x, already padded by pad_input when padding > 0, and dy; overwrites its part of dw.
+    void (*convolve_weight_gradient)(const lane_convolution *shape, const float *padded_x, const float *dy, float *dw,
+                                     ptrdiff_t blocks, ptrdiff_t first_task, ptrdiff_t end_task);
+    // [inputs, h, w] to [inputs, h + 2 padding, w + 2 padding] with zeros around.
+    void (*pad_input)(const lane_convolution *shape, const float *x, float *padded, ptrdiff_t first_block,
+                      ptrdiff_t end_block);
+
+    // --- pooling and upsampling --------------------------------------------------------------------------------------
+    void (*max_pool)(const lane_pooling *shape, const float *x, float *y, ptrdiff_t first_block, ptrdiff_t end_block);
+    // The first of equal maxima, in row order, takes the gradient, as in PyTorch. Overwrites dx.
+    void (*max_pool_gradient)(const lane_pooling *shape, const float *x, const float *y, const float *dy, float *dx,
+                              ptrdiff_t first_block, ptrdiff_t end_block);
+    void (*average_pool)(const lane_pooling *shape, const float *x, float *y, ptrdiff_t first_block,
+                         ptrdiff_t end_block);
+    void (*average_pool_gradient)(const lane_pooling *shape, const float *dy, float *dx, ptrdiff_t first_block,
+                                  ptrdiff_t end_block);
+    // Nearest neighbour: each of planes * height * width pixels becomes factor x factor. planes counts channels of all
+    // blocks, so the range is one of planes.
+    void (*upsample)(ptrdiff_t height, ptrdiff_t width, ptrdiff_t factor, const float *x, float *y,
+                     ptrdiff_t first_plane, ptrdiff_t end_plane);
+    void (*upsample_gradient)(ptrdiff_t height, ptrdiff_t width, ptrdiff_t factor, const float *dy, float *dx,
+                              ptrdiff_t first_plane, ptrdiff_t end_plane);
+
+    // --- batch normalisation, by ranges of channels ------------------------------------------------------------------
+    // Mean and biased variance of each channel over `samples` samples and `pixels` pixels.
+    void (*channel_statistics)(const float *x, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels, float *mean,
+                               float *variance, ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // y = x * scale + shift, by channel.
+    void (*channel_affine)(const float *x, float *y, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels,
+                           const float *scale, const float *shift, ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // sum of dy, and of dy * (x - mean) * inverse_deviation.
+    void (*normalisation_sums)(const float *x, const float *dy, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels,
+                               const float *mean, const float *inverse_deviation, float *sum_dy, float *sum_dy_xhat,
+                               ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // dx = scale * (dy - mean_dy - xhat * mean_dy_xhat), zero in the lanes past `samples`.
+    void (*normalisation_gradient)(const float *x, const float *dy, float *dx, ptrdiff_t samples, ptrdiff_t channels,
+                                   ptrdiff_t pixels, const float *mean, const float *inverse_deviation,
+                                   const float *scale, const float *mean_dy, const float *mean_dy_xhat,
+                                   ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // sums[c] = sum of x over samples and pixels.
+    void (*channel_sums)(const float *x, ptrdiff_t blocks, ptrdiff_t channels, ptrdiff_t pixels, float *sums,
+                         ptrdiff_t first_channel, ptrdiff_t end_channel);
+
+    // --- elementwise, over `count` floats, a multiple of 16 ----------------------------------------------------------
+    // y = x > 0 ? x : slope * x; slope 0 is ReLU.
+    void (*leaky_relu)(const float *x, float *y, float slope, ptrdiff_t count);
+    // From the output: for slopes of at least 0 its sign is the input's.
+    void (*leaky_relu_gradient)(const float *y, const float *dy, float *dx, float slope, ptrdiff_t count);
+    void (*tanh)(const float *x, float *y, ptrdiff_t count);
+    void (*tanh_gradient)(const float *y, const float *dy, float *dx, ptrdiff_t count);
+    void (*add)(const float *a, const float *b, float *sum, ptrdiff_t count);
+
+    // --- softmax over classes ----------------------------------------------------------------------------------------
+    // log_p = log softmax(x * scale), p = its exponential.
+    void (*softmax)(const float *x, float scale, float *p, float *log_p, ptrdiff_t classes, ptrdiff_t first_block,
+                    ptrdiff_t end_block);
+
+    // --- weights, any count and alignment ----------------------------------------------------------------------------
+    void (*adam)(float *weights, const float *gradient, float *first_moment, float *second_moment, ptrdiff_t count,
+                 const lane_adam *step);
+    void (*sgd)(float *weights, const float *gradient, float *velocity, ptrdiff_t count, float learning_rate,
+                float momentum, float l2_decay);
+
+    // --- between rows [samples][elements] and lanes ------------------------------------------------------------------
+    // Sample i comes from row picks[i], or row i when picks is null.
+    void (*picked_rows_to_lanes)(const float *rows, const ptrdiff_t *_Nullable picks, float *lanes, ptrdiff_t samples,
+                                 ptrdiff_t elements, ptrdiff_t first_block, ptrdiff_t end_block);
+    void (*lanes_to_rows)(const float *lanes, float *rows, ptrdiff_t samples, ptrdiff_t elements, ptrdiff_t first_block,
+                          ptrdiff_t end_block);
+
+    // --- images in rows [samples][channels, height, width] -----------------------------------------------------------
+    // Moves, turns, scales and shears each image: to(y, x) = from(m0 + m1 y + m2 x, m3 + m4 y + m5 x) with maps
+    // [samples][6], bilinear between pixels, the nearest edge pixel outside.
+    void (*warp)(const float *from, float *to, const float *maps, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width,
+                 ptrdiff_t first_sample, ptrdiff_t end_sample);
+
+    // --- between lanes and the matrix [elements][blocks * 16] that OpenBLAS multiplies -------------------------------
+    void (*lanes_to_matrix)(const float *lanes, float *matrix, ptrdiff_t blocks, ptrdiff_t elements);
+    // Adds bias[element] on the way; bias may be null.
+    void (*matrix_to_lanes)(const float *matrix, const float *_Nullable bias, float *lanes, ptrdiff_t blocks,
+                            ptrdiff_t elements);
+} lane_kernels;
+
+// How many sets this processor can run, slowest first; at least 1.
+int lane_kernels_available(void);
+// The set at `level`, from 0 to lane_kernels_available() - 1.
+const lane_kernels *lane_kernels_at(int level);
+
+// Processors that this process may run on.
+int lane_available_processors(void);
+
+#pragma clang assume_nonnull end
+
+#endif

@@ -1,0 +1,77 @@
+import Numerics
+
+/// The architectures by name. A string such as "lenet5(classes=26)" is a name and arguments that change its defaults; it
+/// rebuilds the network, so it is what files carry.
+package struct Architecture {
+    let name: String
+    private let arguments: [(name: String, value: Int)]
+    private let text: String
+
+    /// - Throws: `invalidArgument` when the string does not have the form `name` or `name(key=number,...)`.
+    init(_ text: String) throws {
+        self.text = text
+        func malformed() -> DaflError {
+            DaflError.invalid("architecture", "\"\(text)\"", "of the form name or name(key=number,key=number)")
+        }
+        guard let open = text.firstIndex(of: "(") else {
+            (name, arguments) = (text, [])
+            return
+        }
+        guard text.last == ")" else { throw malformed() }
+        name = String(text[..<open])
+        let list = text[text.index(after: open)...].dropLast()
+        arguments = try list.split(separator: ",", omittingEmptySubsequences: false).map { item in
+            let parts = item.split(separator: "=", omittingEmptySubsequences: false)
+            guard parts.count == 2, let value = Int(parts[1]) else { throw malformed() }
+            return (String(parts[0].drop { $0 == " " }), value)
+        }
+    }
+
+    /// The arguments' values in the order of `allowed`, which gives each argument's name, default and range.
+    func values(_ allowed: [(name: String, initial: Int, range: ClosedRange<Int>)]) throws -> [Int] {
+        for argument in arguments where !allowed.contains(where: { $0.name == argument.name }) {
+            let names = allowed.map(\.name).joined(separator: ", ")
+            throw DaflError.invalid(
+                "architecture", "\"\(text)\"",
+                allowed.isEmpty ? "without arguments" : "with arguments from \(names) only, not \(argument.name)")
+        }
+        return try allowed.map { name, initial, range in
+            let value = arguments.last { $0.name == name }?.value ?? initial
+            guard range.contains(value) else {
+                throw DaflError.invalid("\(name) of architecture \"\(text)\"", value, "from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return value
+        }
+    }
+
+    /// Largest number of anything that an architecture string may ask for.
+    static let limit = 1 << 20
+}
+
+extension Network {
+    /// A network with weights drawn from the seed.
+    /// - Parameter architecture: "lenet5", "lenet5-half", "mlp-784-1200-1200-10" with any sizes, or "dafl-generator"; see
+    ///   `Architecture` for arguments.
+    /// - Throws: `invalidArgument` for an unknown or impossible architecture, `outOfMemory`.
+    package convenience init(architecture text: String, seed: UInt64) throws {
+        let architecture = try Architecture(text)
+        let (network, name) = (try Network.plan(architecture), text)
+        self.init(
+            architecture: name, inputShape: network.inputShape, nodes: network.nodes, featureNode: network.featureNode)
+        var random = Philox(seed: seed, stream: .weights)
+        initialise(&random)
+    }
+
+    private static func plan(_ architecture: Architecture) throws -> Network {
+        switch architecture.name {
+        case "lenet5": return try lenet5(architecture, divisor: 1)
+        case "lenet5-half": return try lenet5(architecture, divisor: 2)
+        case "dafl-generator": return try daflGenerator(architecture)
+        case let name where name.hasPrefix("mlp-"): return try multilayerPerceptron(architecture)
+        default:
+            throw DaflError.invalid(
+                "architecture", "\"\(architecture.name)\"",
+                "lenet5, lenet5-half, mlp-<inputs>-<hidden>-...-<classes> or dafl-generator")
+        }
+    }
+}

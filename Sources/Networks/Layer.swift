@@ -1,0 +1,53 @@
+import Numerics
+
+/// One kind of node of a network: what it computes, and the weights it computes with.
+///
+/// A layer is a description and works for any batch. `plan` makes the operation that does the work for one batch size, with
+/// all the memory it needs, so that a training step allocates nothing.
+package protocol Layer: AnyObject {
+    /// In PyTorch's order, trained weights and buffers together.
+    var parameters: [Parameter] { get }
+    /// - Throws: `invalidArgument` when the inputs do not fit the layer.
+    func outputShape(_ inputs: [Shape]) throws -> Shape
+    /// Multiplications with weights for one sample, as the papers count FLOPs.
+    func multiplyAdds(_ inputs: [Shape], output: Shape) -> Int
+    func plan(_ site: Site) throws -> any Operation
+}
+
+extension Layer {
+    package var parameters: [Parameter] { [] }
+    package func multiplyAdds(_ inputs: [Shape], output: Shape) -> Int { 0 }
+}
+
+/// A layer's work on one batch: reads and writes the batches of its site.
+package protocol Operation: AnyObject {
+    /// - Parameter training: batch normalisation uses the batch's statistics and updates its running ones.
+    func forward(training: Bool)
+    /// From the gradient by the output, after the forward pass for the same data: writes the gradient by each input that
+    /// wants one, and by the weights when the site trains. Overwrites both.
+    func backward()
+}
+
+/// Where an operation works.
+package struct Site {
+    package let inputs: [Slot]
+    package let output: Slot
+    package let samples: Int
+    /// Whether the backward pass writes the gradients of the layer's weights.
+    package let trains: Bool
+    package let compute: Compute
+}
+
+/// A batch of activations and, where one is wanted, the gradient by them.
+package struct Slot {
+    package let value: Batch
+    package let gradient: Batch?
+}
+
+/// The sole input's shape of a layer that takes one.
+func soleInput(_ inputs: [Shape], of layer: String) throws -> Shape {
+    guard inputs.count == 1, let input = inputs.first else {
+        throw DaflError.invalid("the number of inputs of \(layer)", inputs.count, "1")
+    }
+    return input
+}

@@ -1,0 +1,133 @@
+import Numerics
+
+/// Batch normalisation over samples and pixels (Ioffe and Szegedy 2015): y = weight (x - mean) / sqrt(variance + epsilon) +
+/// bias, by channel. In training the statistics are the batch's, else the running ones.
+package final class BatchNorm: Layer {
+    package let weight: Parameter?
+    package let bias: Parameter?
+    package let runningMean: Parameter
+    package let runningVariance: Parameter
+    let channels: Int
+    let epsilon: Float
+    /// The new batch's share in the running statistics, as PyTorch defines it.
+    let momentum: Float
+
+    /// - Parameter affine: whether weight and bias exist.
+    package init(
+        name: String, channels: Int, epsilon: Float = 1e-5, momentum: Float = 0.1, affine: Bool = true
+    ) throws {
+        (self.channels, self.epsilon, self.momentum) = (channels, epsilon, momentum)
+        weight = affine ? try Parameter(name: "\(name).weight", shape: [channels]) : nil
+        bias = affine ? try Parameter(name: "\(name).bias", shape: [channels]) : nil
+        runningMean = try Parameter(name: "\(name).running_mean", shape: [channels], isTrained: false)
+        runningVariance = try Parameter(name: "\(name).running_var", shape: [channels], isTrained: false)
+        weight?.value.fill(1)
+        runningVariance.value.fill(1)
+    }
+
+    package var parameters: [Parameter] { [weight, bias, runningMean, runningVariance].compactMap { $0 } }
+
+    package func outputShape(_ shapes: [Shape]) throws -> Shape {
+        let input = try soleInput(shapes, of: runningMean.name)
+        guard input.channelsHeightWidth.channels == channels else {
+            throw DaflError.invalid("the input of \(runningMean.name)", input, "[\(channels), height, width]")
+        }
+        return input
+    }
+
+    package func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, self) }
+}
+
+final class BatchNormOperation: Operation {
+    private let site: Site
+    private let layer: BatchNorm
+    private let pixels: Int
+    private let mean: Tensor
+    private let variance: Tensor
+    private let inverseDeviation: Tensor
+    private let scale: Tensor
+    private let shift: Tensor
+    private let meanGradient: Tensor
+    private let meanGradientXhat: Tensor
+    private var usesBatchStatistics = false
+
+    init(_ site: Site, _ layer: BatchNorm) throws {
+        self.site = site
+        self.layer = layer
+        pixels = site.output.value.elements / layer.channels
+        let perChannel = try Shape([layer.channels])
+        mean = try Tensor(perChannel)
+        variance = try Tensor(perChannel)
+        inverseDeviation = try Tensor(perChannel)
+        scale = try Tensor(perChannel)
+        shift = try Tensor(perChannel)
+        meanGradient = try Tensor(perChannel)
+        meanGradientXhat = try Tensor(perChannel)
+    }
+
+    private var kernels: Kernels { site.compute.kernels }
+    private var channels: Int { layer.channels }
+
+    func forward(training: Bool) {
+        let (x, y) = (site.inputs[0].value, site.output.value)
+        usesBatchStatistics = training
+        if training {
+            site.compute.parallel(channels) { range in
+                kernels.channel_statistics(
+                    x.pointer, site.samples, channels, pixels, mean.pointer, variance.pointer, range.lowerBound,
+                    range.upperBound)
+            }
+            updateRunningStatistics()
+        } else {
+            mean.load(layer.runningMean.value)
+            variance.load(layer.runningVariance.value)
+        }
+        for c in 0..<channels {
+            inverseDeviation[c] = 1 / (variance[c] + layer.epsilon).squareRoot()
+            scale[c] = (layer.weight?.value[c] ?? 1) * inverseDeviation[c]
+            shift[c] = (layer.bias?.value[c] ?? 0) - mean[c] * scale[c]
+        }
+        site.compute.parallel(channels) { range in
+            kernels.channel_affine(
+                x.pointer, y.pointer, site.samples, channels, pixels, scale.pointer, shift.pointer, range.lowerBound,
+                range.upperBound)
+        }
+    }
+
+    private func updateRunningStatistics() {
+        let count = Float(site.samples) * Float(pixels)
+        let unbiased = count / max(count - 1, 1)
+        for c in 0..<channels {
+            layer.runningMean.value[c] += layer.momentum * (mean[c] - layer.runningMean.value[c])
+            layer.runningVariance.value[c] += layer.momentum * (variance[c] * unbiased - layer.runningVariance.value[c])
+        }
+    }
+
+    /// With xhat = (x - mean) / deviation: dbias = sum dy, dweight = sum dy xhat, and in training
+    /// dx = scale (dy - mean(dy) - xhat mean(dy xhat)), because the statistics depend on x too.
+    func backward() {
+        guard let dy = site.output.gradient else { return }
+        let x = site.inputs[0].value
+        site.compute.parallel(channels) { range in
+            kernels.normalisation_sums(
+                x.pointer, dy.pointer, site.samples, channels, pixels, mean.pointer, inverseDeviation.pointer,
+                meanGradient.pointer, meanGradientXhat.pointer, range.lowerBound, range.upperBound)
+        }
+        if site.trains {
+            layer.bias?.gradient?.load(meanGradient)
+            layer.weight?.gradient?.load(meanGradientXhat)
+        }
+        guard let dx = site.inputs[0].gradient else { return }
+        let share = usesBatchStatistics ? 1 / (Float(site.samples) * Float(pixels)) : 0
+        for c in 0..<channels {
+            meanGradient[c] *= share
+            meanGradientXhat[c] *= share
+        }
+        site.compute.parallel(channels) { range in
+            kernels.normalisation_gradient(
+                x.pointer, dy.pointer, dx.pointer, site.samples, channels, pixels, mean.pointer,
+                inverseDeviation.pointer, scale.pointer, meanGradient.pointer, meanGradientXhat.pointer,
+                range.lowerBound, range.upperBound)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import LaneKernels
+import Numerics
+
+/// 2-D convolution (cross-correlation, as everywhere in the field): weight [outputs, inputs, kernel, kernel], bias [outputs].
+package final class Convolution: Layer {
+    package let weight: Parameter
+    package let bias: Parameter?
+    private let inputs: Int
+    private let outputs: Int
+    private let kernel: Int
+    private let stride: Int
+    private let padding: Int
+
+    package init(
+        name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true
+    ) throws {
+        (self.inputs, self.outputs, self.kernel, self.stride, self.padding) = (inputs, outputs, kernel, stride, padding)
+        weight = try Parameter(name: "\(name).weight", shape: [outputs, inputs, kernel, kernel])
+        self.bias = bias ? try Parameter(name: "\(name).bias", shape: [outputs]) : nil
+    }
+
+    package var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+
+    package func outputShape(_ shapes: [Shape]) throws -> Shape {
+        let input = try soleInput(shapes, of: weight.name)
+        let (channels, height, width) = input.channelsHeightWidth
+        guard channels == inputs, min(height, width) + 2 * padding >= kernel else {
+            throw DaflError.invalid(
+                "the input of \(weight.name)", input,
+                "[\(inputs), height, width] with height and width at least \(max(1, kernel - 2 * padding))")
+        }
+        return try Shape([
+            outputs, (height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1,
+        ])
+    }
+
+    package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int {
+        output.count * inputs * kernel * kernel
+    }
+
+    package func plan(_ site: Site) throws -> any Operation {
+        let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
+        // A kernel as large as its input is a matrix product over the flattened input.
+        if padding == 0, height == kernel, width == kernel { return try MatrixOperation(site, weight: weight, bias: bias) }
+        let (_, outputHeight, outputWidth) = site.output.value.shape.channelsHeightWidth
+        return try ConvolutionOperation(
+            site, weight: weight, bias: bias,
+            shape: lane_convolution(
+                inputs: inputs, input_height: height, input_width: width,
+                outputs: outputs, output_height: outputHeight, output_width: outputWidth,
+                kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding))
+    }
+}
+
+final class ConvolutionOperation: Operation {
+    private let site: Site
+    private let weight: Parameter
+    private let bias: Parameter?
+    private let shape: lane_convolution
+    private let packed: Tensor
+    private let scratch: [Tensor]  // one for each thread
+    private let padded: Batch?  // the input with its border of zeros, for the gradient by the weights
+
+    init(_ site: Site, weight: Parameter, bias: Parameter?, shape: lane_convolution) throws {
+        self.site = site
+        self.weight = weight
+        self.bias = bias
+        self.shape = shape
+        packed = try Tensor(weight.value.shape)
+        let floats = withUnsafePointer(to: shape) { site.compute.kernels.convolution_scratch($0) }
+        scratch = try (0..<site.compute.threads).map { _ in try Tensor([floats]) }
+        let border = 2 * shape.padding
+        padded =
+            site.trains && shape.padding > 0
+            ? try Batch(
+                samples: site.samples,
+                shape: Shape([shape.inputs, shape.input_height + border, shape.input_width + border])) : nil
+    }
+
+    private var kernels: Kernels { site.compute.kernels }
+
+    func forward(training: Bool) {
+        let (x, y) = (site.inputs[0].value, site.output.value)
+        withUnsafePointer(to: shape) { shape in
+            kernels.pack_weights(shape, weight.value.pointer, packed.pointer)
+            site.compute.parallelWithIndex(y.blocks) { thread, blocks in
+                kernels.convolve(
+                    shape, x.pointer, packed.pointer, bias?.value.pointer, y.pointer, scratch[thread].pointer,
+                    blocks.lowerBound, blocks.upperBound)
+            }
+        }
+    }
+
+    func backward() {
+        guard let dy = site.output.gradient else { return }
+        withUnsafePointer(to: shape) { shape in
+            if site.trains, let dw = weight.gradient { weightGradient(shape, dy, dw) }
+            if let dx = site.inputs[0].gradient {
+                kernels.pack_weights_transposed(shape, weight.value.pointer, packed.pointer)
+                site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
+                    kernels.convolve_input_gradient(
+                        shape, dy.pointer, packed.pointer, dx.pointer, scratch[thread].pointer, blocks.lowerBound,
+                        blocks.upperBound)
+                }
+            }
+        }
+    }
+
+    private func weightGradient(_ shape: UnsafePointer<lane_convolution>, _ dy: Batch, _ dw: Tensor) {
+        let x = site.inputs[0].value
+        if let padded {
+            site.compute.parallel(x.blocks) { blocks in
+                kernels.pad_input(shape, x.pointer, padded.pointer, blocks.lowerBound, blocks.upperBound)
+            }
+        }
+        site.compute.parallel(kernels.weight_gradient_tasks(shape)) { tasks in
+            kernels.convolve_weight_gradient(
+                shape, (padded ?? x).pointer, dy.pointer, dw.pointer, dy.blocks, tasks.lowerBound, tasks.upperBound)
+        }
+        if let db = bias?.gradient {
+            let pixels = self.shape.output_height * self.shape.output_width
+            site.compute.parallel(self.shape.outputs) { channels in
+                kernels.channel_sums(
+                    dy.pointer, dy.blocks, self.shape.outputs, pixels, db.pointer, channels.lowerBound,
+                    channels.upperBound)
+            }
+        }
+    }
+}

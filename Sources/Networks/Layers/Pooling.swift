@@ -1,0 +1,73 @@
+import LaneKernels
+import Numerics
+
+/// Max or average over windows of window x window pixels, every `stride` pixels, without padding.
+package final class Pooling: Layer {
+    package enum Kind: String { case max, average }
+
+    private let kind: Kind
+    private let window: Int
+    private let stride: Int
+
+    /// - Parameter stride: nil for windows side by side.
+    package init(_ kind: Kind, window: Int, stride: Int? = nil) {
+        self.kind = kind
+        self.window = window
+        self.stride = stride ?? window
+    }
+
+    package func outputShape(_ inputs: [Shape]) throws -> Shape {
+        let input = try soleInput(inputs, of: "\(kind) pooling")
+        let (channels, height, width) = input.channelsHeightWidth
+        guard min(height, width) >= window else {
+            throw DaflError.invalid("the input of \(kind) pooling", input, "at least \(window) pixels high and wide")
+        }
+        return try Shape([channels, (height - window) / stride + 1, (width - window) / stride + 1])
+    }
+
+    package func plan(_ site: Site) throws -> any Operation {
+        let (channels, height, width) = site.inputs[0].value.shape.channelsHeightWidth
+        let (_, outputHeight, outputWidth) = site.output.value.shape.channelsHeightWidth
+        return PoolingOperation(
+            site, kind,
+            lane_pooling(
+                channels: channels, input_height: height, input_width: width, output_height: outputHeight,
+                output_width: outputWidth, window: window, stride: stride))
+    }
+}
+
+final class PoolingOperation: Operation {
+    private let site: Site
+    private let kind: Pooling.Kind
+    private let shape: lane_pooling
+
+    init(_ site: Site, _ kind: Pooling.Kind, _ shape: lane_pooling) {
+        self.site = site
+        self.kind = kind
+        self.shape = shape
+    }
+
+    func forward(training: Bool) {
+        let (x, y) = (site.inputs[0].value, site.output.value)
+        let pool = kind == .max ? site.compute.kernels.max_pool : site.compute.kernels.average_pool
+        withUnsafePointer(to: shape) { shape in
+            site.compute.parallel(y.blocks) { blocks in
+                pool(shape, x.pointer, y.pointer, blocks.lowerBound, blocks.upperBound)
+            }
+        }
+    }
+
+    func backward() {
+        guard let dy = site.output.gradient, let dx = site.inputs[0].gradient else { return }
+        let (x, y, kernels) = (site.inputs[0].value, site.output.value, site.compute.kernels)
+        withUnsafePointer(to: shape) { shape in
+            site.compute.parallel(y.blocks) { blocks in
+                let (first, end) = (blocks.lowerBound, blocks.upperBound)
+                switch kind {
+                case .max: kernels.max_pool_gradient(shape, x.pointer, y.pointer, dy.pointer, dx.pointer, first, end)
+                case .average: kernels.average_pool_gradient(shape, dy.pointer, dx.pointer, first, end)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import Numerics
+
+/// The same numbers in another shape: flattening before a linear layer, or a linear layer's output seen as an image.
+package final class Reshape: Layer {
+    private let shape: Shape?
+
+    /// - Parameter shape: nil flattens to one dimension.
+    package init(to shape: Shape? = nil) {
+        self.shape = shape
+    }
+
+    package func outputShape(_ inputs: [Shape]) throws -> Shape {
+        let input = try soleInput(inputs, of: "reshape")
+        guard let shape else { return try Shape([input.count]) }
+        guard shape.count == input.count else {
+            throw DaflError.invalid("the input of a reshape to \(shape)", input, "\(shape.count) numbers")
+        }
+        return shape
+    }
+
+    package func plan(_ site: Site) throws -> any Operation { ReshapeOperation(site) }
+}
+
+final class ReshapeOperation: Operation {
+    private let site: Site
+
+    init(_ site: Site) {
+        self.site = site
+    }
+
+    func forward(training: Bool) { site.output.value.load(site.inputs[0].value) }
+
+    func backward() {
+        guard let dy = site.output.gradient else { return }
+        site.inputs[0].gradient?.load(dy)
+    }
+}

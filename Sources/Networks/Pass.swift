@@ -1,0 +1,128 @@
+import Numerics
+
+/// A network at work on one batch: the memory for its activations and gradients, planned once.
+///
+///     pass.input.load(rows: images, compute)
+///     pass.forward(training: true)
+///     // write dL/d(output) to pass.outputGradient
+///     pass.backward()  // writes every weight's gradient
+///
+/// Both directions allocate nothing.
+package final class Pass {
+    /// Which gradients `backward` writes.
+    package struct Gradients: OptionSet {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// By the network's weights.
+        package static let weights = Gradients(rawValue: 1)
+        /// By the network's input.
+        package static let input = Gradients(rawValue: 2)
+    }
+
+    package let network: Network
+    package let input: Batch
+    package let output: Batch
+    /// What the network's feature node computes; nil when it has none.
+    package let features: Batch?
+    /// To be written by the caller before `backward`; nil when no gradients were asked for.
+    package let outputGradient: Batch?
+    /// The same for a number that also depends on the features directly. Zero at first.
+    package let featuresGradient: Batch?
+    /// Written by `backward` when asked for.
+    package let inputGradient: Batch?
+
+    private var operations: [any Operation] = []
+    /// For each node, what completes the gradient by its output before its operation's backward pass.
+    private var joins: [GradientJoin?] = []
+
+    /// - Parameters:
+    ///   - input: the batch that the pass reads, and whose size it has; its owner may be another pass.
+    ///   - gradients: which of them `backward` writes; none plans a forward pass only.
+    /// - Throws: `invalidArgument` when the input does not fit the network, `outOfMemory`.
+    package init(_ network: Network, input: Batch, gradients: Gradients = [], _ compute: Compute) throws {
+        guard input.elements == network.inputShape.count else {
+            throw DaflError.invalid("the input of \(network.architecture)", input.shape, "of shape \(network.inputShape)")
+        }
+        self.network = network
+        self.input = input
+
+        let samples = input.samples
+        func batch(_ shape: Shape) throws -> Batch { try Batch(samples: samples, shape: shape) }
+
+        // A node's output feeds its consumers, each of which writes a gradient of its own; several are added up.
+        var written: [Int: [Batch]] = [:]
+        func consumerGradient(of node: Int, _ shape: Shape) throws -> Batch? {
+            guard node == Network.input ? gradients.contains(.input) : !gradients.isEmpty else { return nil }
+            let gradient = try batch(shape)
+            written[node, default: []].append(gradient)
+            return gradient
+        }
+
+        let last = network.nodes.count - 1
+        outputGradient = try consumerGradient(of: last, network.outputShape)
+        featuresGradient = try network.featureNode.flatMap { try consumerGradient(of: $0, network.nodes[$0].outputShape) }
+
+        var values: [Batch] = []
+        var slots: [[Slot]] = []
+        for node in network.nodes {
+            slots.append(
+                try zip(node.inputs, network.shapes(of: node.inputs)).map { index, shape in
+                    Slot(
+                        value: index == Network.input ? input : values[index],
+                        gradient: try consumerGradient(of: index, shape))
+                })
+            values.append(try batch(node.outputShape))
+        }
+        output = values.last ?? input
+        features = network.featureNode.map { values[$0] }
+
+        for (index, node) in network.nodes.enumerated() {
+            let join = try GradientJoin(written[index] ?? [], compute)
+            joins.append(join)
+            operations.append(
+                try node.layer.plan(
+                    Site(
+                        inputs: slots[index], output: Slot(value: values[index], gradient: join?.total),
+                        samples: samples, trains: gradients.contains(.weights), compute: compute)))
+        }
+        inputJoin = try GradientJoin(written[Network.input] ?? [], compute)
+        inputGradient = inputJoin?.total
+    }
+
+    private let inputJoin: GradientJoin?
+
+    /// Computes `output` and `features` from `input`.
+    package func forward(training: Bool = false) {
+        for operation in operations { operation.forward(training: training) }
+    }
+
+    /// From `outputGradient` and `featuresGradient`, after `forward` for the same input.
+    package func backward() {
+        for (operation, join) in zip(operations, joins).reversed() {
+            join?.complete()
+            operation.backward()
+        }
+        inputJoin?.complete()
+    }
+}
+
+/// Adds up the gradients that the consumers of one output wrote.
+private struct GradientJoin {
+    let total: Batch
+    private let parts: [Batch]
+    private let compute: Compute
+
+    /// nil when there are none.
+    init?(_ parts: [Batch], _ compute: Compute) throws {
+        guard let first = parts.first else { return nil }
+        total = parts.count == 1 ? first : try Batch(samples: first.samples, shape: first.shape)
+        self.parts = parts
+        self.compute = compute
+    }
+
+    func complete() {
+        guard parts.count > 1 else { return }
+        add(parts[0], parts[1], into: total, compute)
+        for part in parts.dropFirst(2) { add(total, part, into: total, compute) }
+    }
+}

@@ -1,0 +1,77 @@
+/// The samples of one batch in lane order: [ceil(samples / 16)][shape...][16].
+///
+/// Sixteen samples lie side by side, one in each lane of a vector, so every layer works on sixteen samples at once. A group
+/// of sixteen is a block. The lanes past the last sample hold zeros in network inputs and in gradients.
+package final class Batch {
+    package let samples: Int
+    package let shape: Shape
+    private let memory: UnsafeFloatMemory
+
+    package static let lanes = 16
+
+    /// All zeros.
+    package init(samples: Int, shape: Shape) throws {
+        self.samples = samples
+        self.shape = shape
+        let (count, overflow) = (Self.blocks(of: samples) * Self.lanes).multipliedReportingOverflow(by: shape.count)
+        guard !overflow else {
+            throw DaflError(.outOfMemory, "a batch of \(samples) samples of shape \(shape) is too large to address")
+        }
+        memory = try UnsafeFloatMemory(count: count)
+    }
+
+    /// How many blocks hold so many samples.
+    package static func blocks(of samples: Int) -> Int { samples / lanes + (samples % lanes == 0 ? 0 : 1) }
+
+    package var blocks: Int { Self.blocks(of: samples) }
+    /// Numbers in one sample.
+    package var elements: Int { shape.count }
+    /// Floats in memory, unused lanes included: a multiple of 16.
+    package var count: Int { memory.count }
+    /// Valid as long as the batch.
+    package var pointer: UnsafeMutablePointer<Float> { memory.start }
+
+    /// One number of one sample.
+    package subscript(sample: Int, element: Int) -> Float {
+        get { pointer[index(sample, element)] }
+        set { pointer[index(sample, element)] = newValue }
+    }
+
+    private func index(_ sample: Int, _ element: Int) -> Int {
+        (sample / Self.lanes * elements + element) * Self.lanes + sample % Self.lanes
+    }
+
+    package func fill(_ value: Float) {
+        pointer.update(repeating: value, count: count)
+    }
+
+    package func load(_ other: Batch) {
+        precondition(other.count == count)
+        pointer.update(from: other.pointer, count: count)
+    }
+
+    /// From rows [samples, elements].
+    package func load(rows: UnsafePointer<Float>, _ compute: Compute) {
+        loadRows(rows, picks: nil, compute)
+    }
+
+    /// Sample i from row `picks[i]` of rows [any, elements].
+    package func load(rows: UnsafePointer<Float>, picks: [Int], _ compute: Compute) {
+        precondition(picks.count == samples)
+        picks.withUnsafeBufferPointer { loadRows(rows, picks: $0.baseAddress, compute) }
+    }
+
+    private func loadRows(_ rows: UnsafePointer<Float>, picks: UnsafePointer<Int>?, _ compute: Compute) {
+        compute.parallel(blocks) { range in
+            compute.kernels.picked_rows_to_lanes(
+                rows, picks, pointer, samples, elements, range.lowerBound, range.upperBound)
+        }
+    }
+
+    /// To rows [samples, elements].
+    package func store(rows: UnsafeMutablePointer<Float>, _ compute: Compute) {
+        compute.parallel(blocks) { range in
+            compute.kernels.lanes_to_rows(pointer, rows, samples, elements, range.lowerBound, range.upperBound)
+        }
+    }
+}

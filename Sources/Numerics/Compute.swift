@@ -1,0 +1,51 @@
+import LaneKernels
+
+/// The vector kernels for one instruction set.
+package typealias Kernels = lane_kernels
+
+/// Where the work is done: the kernels for this processor and a pool of threads.
+///
+/// One Compute belongs to one thread at a time, like the handle that owns it.
+package final class Compute {
+    package let kernels: Kernels
+    private let pool: ThreadPool
+
+    /// - Parameters:
+    ///   - threads: at least 1; 0 means as many as the processors this process may use.
+    ///   - level: which kernels, from 0 (any processor) up; nil for the best this processor can run.
+    /// - Throws: `invalidArgument` when `threads` is negative or above 1024, `outOfMemory` when none can be started.
+    package init(threads: Int = 0, level: Int? = nil) throws {
+        guard (0...1024).contains(threads) else {
+            throw DaflError.invalid("threads", threads, "from 0 (all available) to 1024")
+        }
+        let best = Int(lane_kernels_available()) - 1
+        kernels = lane_kernels_at(Int32(min(level ?? best, best))).pointee
+        pool = try ThreadPool(threads: threads == 0 ? max(1, Int(lane_available_processors())) : threads)
+    }
+
+    package var threads: Int { pool.threads }
+
+    /// Calls `body` with ranges that together cover 0..<count, one for each thread, and returns when all are done. The
+    /// ranges depend on `count` and the number of threads only, so results do too.
+    package func parallel(_ count: Int, _ body: (Range<Int>) -> Void) {
+        parallelWithIndex(count) { _, range in body(range) }
+    }
+
+    /// The same with the number of the share, from 0 to `threads` - 1, for scratch memory of its own.
+    package func parallelWithIndex(_ count: Int, _ body: (Int, Range<Int>) -> Void) {
+        let shares = min(threads, count)
+        guard shares > 1 else { return body(0, 0..<count) }
+        pool.run(shares) { share in
+            body(share, count * share / shares..<count * (share + 1) / shares)
+        }
+    }
+
+    /// The same for elementwise work on `count` floats, a multiple of 16: calls `body` with a start and a length.
+    package func parallelFloats(_ count: Int, _ body: (Int, Int) -> Void) {
+        // Sharing less than this costs more than it saves.
+        guard count >= 1 << 14 else { return body(0, count) }
+        parallel(count / Batch.lanes) { vectors in
+            body(vectors.lowerBound * Batch.lanes, vectors.count * Batch.lanes)
+        }
+    }
+}

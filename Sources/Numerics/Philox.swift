@@ -1,0 +1,112 @@
+import Glibc
+
+/// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+/// SC 2011), the library's only source of randomness.
+///
+///     var random = Philox(seed: 7, stream: .noise)
+///     let z = random.nextNormal()
+///
+/// A seed and a stream name one sequence; different streams of a seed are independent. The whole state is the seed, the
+/// stream and how many numbers were drawn.
+package struct Philox {
+    /// What the numbers are for. Pinned: a changed number changes every result.
+    package enum Stream: UInt64 {
+        case weights = 1
+        case noise = 2
+        case replay = 3
+        case augmentation = 4
+        case order = 5
+        case check = 6
+        case generatorWeights = 7
+        case heldOut = 8
+    }
+
+    private let key: (UInt32, UInt32)
+    private let stream: UInt64
+    private var counter: UInt64 = 0
+    private var drawn: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+    private var left = 0
+    private var spareNormal: Float?
+
+    /// - Parameter substream: tells apart sequences of the same seed and stream, for example one for each restart.
+    package init(seed: UInt64, stream: Stream, substream: UInt32 = 0) {
+        key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+        self.stream = stream.rawValue | UInt64(substream) << 32
+    }
+
+    /// The block of four numbers at a counter: ten rounds of multiplication and exclusive or.
+    package static func block(
+        counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
+    ) -> (UInt32, UInt32, UInt32, UInt32) {
+        var (c, k) = (counter, key)
+        for _ in 0..<10 {
+            let a = c.0.multipliedFullWidth(by: 0xD251_1F53)
+            let b = c.2.multipliedFullWidth(by: 0xCD9E_8D57)
+            c = (b.high ^ c.1 ^ k.0, b.low, a.high ^ c.3 ^ k.1, a.low)
+            k = (k.0 &+ 0x9E37_79B9, k.1 &+ 0xBB67_AE85)
+        }
+        return c
+    }
+
+    /// Uniform over all 32-bit numbers.
+    package mutating func next() -> UInt32 {
+        if left == 0 {
+            drawn = Self.block(
+                counter: (
+                    UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32),
+                    UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
+                ), key: key)
+            counter &+= 1
+            left = 4
+        }
+        left -= 1
+        switch left {
+        case 3: return drawn.0
+        case 2: return drawn.1
+        case 1: return drawn.2
+        default: return drawn.3
+        }
+    }
+
+    /// Uniform in [0, 1), a multiple of 2^-24.
+    package mutating func nextUniform() -> Float {
+        Float(next() >> 8) * 0x1p-24
+    }
+
+    /// Uniform in [-1, 1).
+    package mutating func nextSymmetric() -> Float {
+        2 * nextUniform() - 1
+    }
+
+    /// Uniform in 0..<bound, for a bound of at least 1 that fits 32 bits (Lemire's multiplication; its bias is below
+    /// bound / 2^32).
+    package mutating func next(below bound: Int) -> Int {
+        Int(UInt32(truncatingIfNeeded: bound).multipliedFullWidth(by: next()).high)
+    }
+
+    /// Standard normal, by Box and Muller's transform.
+    package mutating func nextNormal() -> Float {
+        if let spare = spareNormal {
+            spareNormal = nil
+            return spare
+        }
+        let radius = (-2 * logf(1 - nextUniform())).squareRoot()
+        let angle = 2 * Float.pi * nextUniform()
+        spareNormal = radius * sinf(angle)
+        return radius * cosf(angle)
+    }
+
+    /// Fills a batch with standard normal numbers, sample by sample.
+    package mutating func fillNormal(_ batch: Batch) {
+        for sample in 0..<batch.samples {
+            for element in 0..<batch.elements { batch[sample, element] = nextNormal() }
+        }
+    }
+
+    /// 0..<count in random order (Fisher and Yates).
+    package mutating func permutation(_ count: Int) -> [Int] {
+        var order = Array(0..<count)
+        for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, next(below: i + 1)) }
+        return order
+    }
+}

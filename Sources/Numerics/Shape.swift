@@ -1,0 +1,33 @@
+/// The sizes of an array, outermost first: [channels, height, width] of an image, [out, in, kh, kw] of a convolution's
+/// weights. A batch's number of samples is not part of its shape.
+package struct Shape: Equatable, Sendable, CustomStringConvertible {
+    package let dimensions: [Int]
+    /// The product of the dimensions.
+    package let count: Int
+
+    /// - Throws: `invalidArgument` when a dimension is below 1, `outOfMemory` when the product overflows.
+    package init(_ dimensions: [Int]) throws {
+        var count = 1
+        for dimension in dimensions {
+            guard dimension >= 1 else {
+                throw DaflError.invalid("a dimension of shape \(dimensions)", dimension, "at least 1")
+            }
+            let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
+            guard !overflow else {
+                throw DaflError(.outOfMemory, "shape \(dimensions) has more elements than an Int can count")
+            }
+            count = product
+        }
+        self.dimensions = dimensions
+        self.count = count
+    }
+
+    package var rank: Int { dimensions.count }
+    package subscript(i: Int) -> Int { dimensions[i] }
+    package var description: String { "\(dimensions)" }
+
+    /// Channels, height and width; a flat vector of d numbers is d channels of one pixel.
+    package var channelsHeightWidth: (channels: Int, height: Int, width: Int) {
+        (rank > 0 ? self[0] : 1, rank > 1 ? self[1] : 1, rank > 2 ? self[2] : 1)
+    }
+}

@@ -1,0 +1,76 @@
+import Networks
+import Numerics
+
+/// Ordinary training on labelled images, for teachers and for the baselines.
+package struct SupervisedTraining {
+    package var seed: UInt64 = 0
+    package var epochs = 10
+    package var batchSize = 256
+    package var optimizer = OptimizerKind.adam
+    package var schedule = Schedule.constant
+    package var learningRate = 1e-3
+    package var weightDecay = 0.0
+    package var momentum = 0.9
+
+    package init() {}
+
+    /// Trains on images [count, input] with labels [count]; calls `onEpoch` with the epoch, from 1, and its mean loss. The
+    /// last batch of an epoch takes the images left over by leaving the rest of the batch out.
+    /// - Throws: `diverged` when a loss is not finite, and what `onEpoch` throws.
+    package func train(
+        _ network: Network, rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int,
+        _ compute: Compute, onEpoch: (Int, Double) throws -> Void
+    ) throws {
+        var random = Philox(seed: seed, stream: .order)
+        let optimizer = try optimizer.make(
+            network.trainedParameters, weightDecay: weightDecay, momentum: momentum, compute)
+        let whole = try Step(network, samples: min(batchSize, count), compute)
+        let rest = count % batchSize == 0 || count < batchSize ? nil : try Step(network, samples: count % batchSize, compute)
+        let stepsPerEpoch = (count + batchSize - 1) / batchSize
+
+        for epoch in 0..<epochs {
+            let order = random.permutation(count)
+            var total = 0.0
+            for (index, start) in stride(from: 0, to: count, by: batchSize).enumerated() {
+                let picks = order[start..<min(start + batchSize, count)]
+                let step = picks.count == whole.samples ? whole : rest ?? whole
+                let loss = step.gradients(of: network, rows: images, labels: labels, picks: Array(picks), compute)
+                guard loss.isFinite else {
+                    throw DaflError(.diverged, "the loss of epoch \(epoch + 1) is \(loss); try a smaller learning_rate")
+                }
+                optimizer.step(
+                    learningRate: schedule.rate(
+                        initial: learningRate, step: epoch * stepsPerEpoch + index, of: epochs * stepsPerEpoch))
+                total += loss * Double(picks.count)
+            }
+            try onEpoch(epoch + 1, total / Double(count))
+        }
+    }
+
+    /// The memory for steps of one batch size.
+    private struct Step {
+        let pass: Pass
+        let loss: CrossEntropy
+
+        init(_ network: Network, samples: Int, _ compute: Compute) throws {
+            pass = try Pass(
+                network, input: Batch(samples: samples, shape: network.inputShape), gradients: .weights, compute)
+            loss = try CrossEntropy(samples: samples, classes: network.outputShape, compute)
+        }
+
+        var samples: Int { pass.input.samples }
+
+        /// Writes the gradients of the mean loss over the picked images and returns that loss.
+        func gradients(
+            of network: Network, rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, picks: [Int],
+            _ compute: Compute
+        ) -> Double {
+            pass.input.load(rows: images, picks: picks, compute)
+            pass.forward(training: true)
+            guard let gradient = pass.outputGradient else { return .nan }
+            let value = loss.evaluate(pass.output, labels: picks.map { Int(labels[$0]) }, gradient: gradient)
+            pass.backward()
+            return value
+        }
+    }
+}

@@ -1,0 +1,374 @@
+/* Distillation: its arguments and options, what comes out, and that the same seed gives the same bytes. */
+#include "check.h"
+#include "fixtures.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { INPUTS = 64, CLASSES = 4 };
+
+/* Creation with these is refused by this word. */
+#define REFUSES_CREATION(word, value, teacher, options)                              \
+    do {                                                                             \
+        dafl_distillation *made = NULL;                                              \
+        REFUSES(word, value, dafl_distillation_create(teacher, options, &made));     \
+        CHECK(made == NULL);                                                         \
+        dafl_distillation_destroy(made);                                             \
+    } while (0)
+
+static void test_null(dafl_distillation *distillation, dafl_network *network) {
+    test_teacher state;
+    dafl_teacher teacher = make_teacher(&state, false);
+    dafl_distillation_options options = small_options();
+    dafl_distillation *made = NULL;
+    dafl_network *copy = NULL;
+    float image[INPUTS];
+
+    REFUSES("teacher", "NULL", dafl_teacher_init(NULL, sizeof teacher));
+    REFUSES("options", "NULL", dafl_distillation_options_init(NULL, sizeof options));
+    REFUSES("options", "NULL", dafl_distillation_options_preset(NULL, "fast"));
+    REFUSES("preset", "NULL", dafl_distillation_options_preset(&options, NULL));
+    REFUSES("preset", "slow", dafl_distillation_options_preset(&options, "slow"));
+    REFUSES_CREATION("teacher", "NULL", NULL, &options);
+    REFUSES_CREATION("options", "NULL", &teacher, NULL);
+    REFUSES("out", "NULL", dafl_distillation_create(&teacher, &options, NULL));
+    REFUSES("teacher", "NULL", dafl_distillation_create_from_network(NULL, &options, &made));
+    REFUSES("options", "NULL", dafl_distillation_create_from_network(network, NULL, &made));
+    REFUSES("out", "NULL", dafl_distillation_create_from_network(network, &options, NULL));
+    REFUSES("distillation", "NULL", dafl_distillation_step(NULL, NULL));
+    REFUSES("distillation", "NULL", dafl_distillation_run(NULL, NULL, NULL));
+    REFUSES("distillation", "NULL", dafl_distillation_generate(NULL, 1, image, NULL));
+    REFUSES("images", "NULL", dafl_distillation_generate(distillation, 1, NULL, NULL));
+    REFUSES("distillation", "NULL", dafl_distillation_student(NULL, &copy));
+    REFUSES("out", "NULL", dafl_distillation_student(distillation, NULL));
+    REFUSES("distillation", "NULL", dafl_distillation_generator(NULL, &copy));
+    REFUSES("out", "NULL", dafl_distillation_generator(distillation, NULL));
+    dafl_distillation_cancel(NULL);
+    dafl_distillation_destroy(NULL);
+    CHECK(made == NULL && copy == NULL);
+
+    static const int64_t impossible[] = {INT64_MAX, INT64_C(1) << 62};
+    REFUSES("count", "0", dafl_distillation_generate(distillation, 0, image, NULL));
+    REFUSES("count", "-1", dafl_distillation_generate(distillation, -1, image, NULL));
+    for (int i = 0; i < 2; i++) TOO_LARGE(dafl_distillation_generate(distillation, impossible[i], image, NULL));
+}
+
+static void test_teacher_descriptions(void) {
+    test_teacher state;
+    dafl_teacher good = make_teacher(&state, false), teacher;
+    dafl_distillation_options options = small_options();
+    dafl_distillation *made = NULL;
+
+#define REFUSES_TEACHER(field, number)                              \
+    do {                                                            \
+        teacher = good;                                             \
+        teacher.field = number;                                     \
+        REFUSES_CREATION(#field, "", &teacher, &options);           \
+    } while (0)
+    REFUSES_TEACHER(forward, NULL);
+    REFUSES_TEACHER(classes, 0);
+    REFUSES_TEACHER(classes, 1);
+    REFUSES_TEACHER(classes, -1);
+    REFUSES_TEACHER(classes, INT64_MIN);
+    REFUSES_TEACHER(features, -1);
+    REFUSES_TEACHER(features, INT64_MIN);
+#undef REFUSES_TEACHER
+
+    static const int64_t shapes[][3] = {{0, 8, 8}, {1, 0, 8}, {1, 8, 0}, {-1, 8, 8}, {1, -8, 8}, {1, -8, -8},
+                                        {INT64_MIN, 8, 8}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        teacher = good;
+        memcpy(teacher.input_shape, shapes[i], sizeof shapes[i]);
+        REFUSES_CREATION("input_shape", "", &teacher, &options);
+    }
+    static const int64_t too_large[][3] = {{INT64_MAX, 8, 8}, {1, INT64_MAX, INT64_MAX}, {1, INT64_C(1) << 62, 4},
+                                           {INT64_C(1) << 32, INT64_C(1) << 32, 1}, {4, INT64_C(1) << 30, 1 << 30}};
+    for (size_t i = 0; i < sizeof too_large / sizeof *too_large; i++) {
+        teacher = good;
+        memcpy(teacher.input_shape, too_large[i], sizeof too_large[i]);
+        TOO_LARGE(dafl_distillation_create(&teacher, &options, &made));
+        CHECK(made == NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        teacher = good;
+        teacher.classes = i ? INT64_MAX : INT64_C(1) << 62;
+        TOO_LARGE(dafl_distillation_create(&teacher, &options, &made));
+        teacher = good;
+        teacher.features = i ? INT64_MAX : INT64_C(1) << 62;
+        TOO_LARGE(dafl_distillation_create(&teacher, &options, &made));
+    }
+
+    /* The generator doubles a quarter-size picture twice. */
+    teacher = good;
+    teacher.input_shape[1] = teacher.input_shape[2] = 6;
+    options.student = "mlp-36-4";
+    EXPECT_EITHER(DAFL_ERROR_INVALID_ARGUMENT, DAFL_ERROR_UNSUPPORTED,
+                  dafl_distillation_create(&teacher, &options, &made));
+
+    options = small_options();
+    teacher = good;
+    teacher.backward = NULL;
+    EXPECT(DAFL_ERROR_UNSUPPORTED, dafl_distillation_create(&teacher, &options, &made));
+    check_message("backward", "", __FILE__, __LINE__, "a teacher without backward");
+    CHECK(made == NULL);
+}
+
+static void test_options(void) {
+    test_teacher state;
+    dafl_teacher teacher = make_teacher(&state, false);
+    dafl_distillation_options good = small_options(), options;
+    dafl_distillation *made = NULL;
+
+#define REFUSES_OPTION(field, number)                               \
+    do {                                                            \
+        options = good;                                             \
+        options.field = number;                                     \
+        REFUSES_CREATION(#field, "", &teacher, &options);           \
+    } while (0)
+#define REFUSES_NEGATIVE(field) REFUSES_OPTION(field, -1); REFUSES_OPTION(field, INT64_MIN)
+#define REFUSES_NOT_POSITIVE(field) REFUSES_OPTION(field, 0); REFUSES_NEGATIVE(field)
+#define REFUSES_NOT_FINITE(field) \
+    REFUSES_OPTION(field, NAN); REFUSES_OPTION(field, INFINITY); REFUSES_OPTION(field, -INFINITY)
+    REFUSES_NEGATIVE(threads);
+    REFUSES_NOT_POSITIVE(steps);
+    REFUSES_NOT_POSITIVE(batch_size);
+    REFUSES_NEGATIVE(student_steps);
+    REFUSES_NEGATIVE(replay_capacity);
+    REFUSES_NEGATIVE(restart_steps);
+    REFUSES_NOT_POSITIVE(generator_width);
+    REFUSES_NOT_POSITIVE(latent_size);
+    REFUSES_NOT_FINITE(one_hot_weight);
+    REFUSES_NOT_FINITE(activation_weight);
+    REFUSES_NOT_FINITE(entropy_weight);
+    REFUSES_NOT_FINITE(temperature);
+    REFUSES_OPTION(temperature, 0);
+    REFUSES_OPTION(temperature, -1);
+    REFUSES_NOT_FINITE(generator_learning_rate);
+    REFUSES_OPTION(generator_learning_rate, -1);
+    REFUSES_NOT_FINITE(student_learning_rate);
+    REFUSES_OPTION(student_learning_rate, -1);
+    REFUSES_NOT_FINITE(augmentation);
+    REFUSES_OPTION(augmentation, -1);
+    REFUSES_OPTION(student_schedule, NULL);
+    REFUSES_OPTION(student_schedule, "linear");
+    REFUSES_OPTION(image_source, NULL);
+    REFUSES_OPTION(image_source, "photographs");
+    REFUSES_OPTION(student, NULL);
+    REFUSES_OPTION(student, "lenet6");
+    REFUSES_OPTION(student, "mlp-63-4"); /* not the teacher's input */
+    REFUSES_OPTION(student, "lenet5-half");
+    REFUSES_OPTION(student, "mlp-64-5"); /* not the teacher's classes */
+
+#define OPTION_TOO_LARGE(field)                                                  \
+    for (int i = 0; i < 2; i++) {                                                \
+        options = good;                                                          \
+        options.field = i ? INT64_MAX : INT64_C(1) << 62;                        \
+        TOO_LARGE(dafl_distillation_create(&teacher, &options, &made));          \
+        CHECK(made == NULL);                                                     \
+    }
+    OPTION_TOO_LARGE(batch_size)
+    OPTION_TOO_LARGE(replay_capacity)
+    OPTION_TOO_LARGE(generator_width)
+    OPTION_TOO_LARGE(latent_size)
+
+    /* Numbers that cost time rather than memory may be as large as they like. */
+    options = good;
+    options.steps = options.restart_steps = INT64_MAX;
+    options.threads = INT64_MAX;
+    EXPECT_EITHER(DAFL_OK, DAFL_ERROR_INVALID_ARGUMENT, dafl_distillation_create(&teacher, &options, &made));
+    if (made) WORKS(dafl_distillation_step(made, NULL));
+    dafl_distillation_destroy(made);
+    made = NULL;
+
+    /* The preset keeps what is the caller's own. */
+    options = good;
+    options.seed = 7;
+    options.threads = 2;
+    options.batch_size = 3;
+    WORKS(dafl_distillation_options_preset(&options, "paper"));
+    CHECK(options.seed == 7 && options.threads == 2 && strcmp(options.student, good.student) == 0);
+    CHECK(options.replay_capacity == 0 && options.batch_size != 3);
+    WORKS(dafl_distillation_options_preset(&options, "fast"));
+    WORKS(dafl_distillation_options_init(&good, sizeof good));
+    CHECK(options.batch_size == good.batch_size && options.steps == good.steps);
+}
+
+static void test_structs(void) {
+    struct { dafl_teacher known; unsigned char unknown[16]; } teacher;
+    struct { dafl_distillation_options known; unsigned char unknown[16]; } options;
+    struct { dafl_progress known; unsigned char unknown[16]; } progress;
+    test_teacher state;
+    dafl_distillation *made = NULL;
+
+    static const size_t too_small[] = {0, 4, 8};
+    for (int i = 0; i < 3; i++) {
+        REFUSES("struct_size", "", dafl_teacher_init(&teacher.known, too_small[i]));
+        REFUSES("struct_size", "", dafl_distillation_options_init(&options.known, too_small[i]));
+        teacher.known = make_teacher(&state, false);
+        options.known = small_options();
+        options.known.struct_size = too_small[i];
+        REFUSES("struct_size", "", dafl_distillation_options_preset(&options.known, "fast"));
+        REFUSES_CREATION("struct_size", "", &teacher.known, &options.known);
+        options.known = small_options();
+        teacher.known.struct_size = too_small[i];
+        REFUSES_CREATION("struct_size", "", &teacher.known, &options.known);
+    }
+
+    /* A program built against a newer header asks an older library: zeros are not a wish, anything else is. */
+    memset(&teacher, 0xAA, sizeof teacher);
+    memset(&options, 0xAA, sizeof options);
+    WORKS(dafl_teacher_init(&teacher.known, sizeof teacher));
+    WORKS(dafl_distillation_options_init(&options.known, sizeof options));
+    CHECK(all_bytes_are(0, teacher.unknown, 16) && all_bytes_are(0, options.unknown, 16));
+    teacher.known = make_teacher(&state, false);
+    options.known = small_options();
+    teacher.known.struct_size = sizeof teacher;
+    options.known.struct_size = sizeof options;
+    WORKS(dafl_distillation_create(&teacher.known, &options.known, &made));
+    memset(&progress, 0, sizeof progress);
+    progress.known.struct_size = sizeof progress;
+    WORKS(dafl_distillation_step(made, &progress.known));
+    CHECK(progress.known.step == 1 && all_bytes_are(0, progress.unknown, 16));
+    for (int i = 0; i < 3; i++) {
+        progress.known.struct_size = too_small[i];
+        REFUSES("struct_size", "", dafl_distillation_step(made, &progress.known));
+    }
+    dafl_distillation_destroy(made);
+
+    teacher.unknown[15] = 1;
+    REFUSES_CREATION("teacher", "", &teacher.known, &options.known);
+    teacher.unknown[15] = 0;
+    options.unknown[0] = 1;
+    REFUSES_CREATION("options", "", &teacher.known, &options.known);
+    REFUSES("options", "", dafl_distillation_options_preset(&options.known, "fast"));
+
+    memset(&options, 0xAA, sizeof options);
+    memset(&teacher, 0xAA, sizeof teacher);
+    WORKS(dafl_teacher_init(&teacher.known, sizeof teacher.known));
+    WORKS(dafl_distillation_options_init(&options.known, sizeof options.known));
+    CHECK(all_bytes_are(0xAA, teacher.unknown, 16) && all_bytes_are(0xAA, options.unknown, 16));
+}
+
+typedef struct {
+    int64_t seen, stop_at;
+    dafl_progress last;
+} progress_state;
+
+static int on_progress(void *user_data, const dafl_progress *progress) {
+    progress_state *state = user_data;
+    state->seen++;
+    CHECK(progress->step == state->last.step + 1);
+    state->last = *progress;
+    return progress->step == state->stop_at ? 7 : 0;
+}
+
+static dafl_network *student_of(dafl_distillation *distillation) {
+    dafl_network *student = NULL;
+    WORKS(dafl_distillation_student(distillation, &student));
+    return student;
+}
+
+/* The student after a run from this seed, stopped and resumed after step `stop_at` (0: not stopped). */
+static dafl_network *distil(uint64_t seed, int64_t threads, int64_t stop_at, const char *preset) {
+    dafl_network *network = make_network("mlp-64-16-4", 9);
+    dafl_distillation_options options = small_options();
+    if (preset) WORKS(dafl_distillation_options_preset(&options, preset));
+    options.steps = 4;
+    options.batch_size = 16;
+    options.generator_width = options.latent_size = 8;
+    options.seed = seed;
+    options.threads = threads;
+    dafl_distillation *distillation = NULL;
+    WORKS(dafl_distillation_create_from_network(network, &options, &distillation));
+    dafl_network_destroy(network); /* the distillation has its own copy */
+    progress_state state = {.stop_at = stop_at};
+    if (stop_at) {
+        EXPECT(7, dafl_distillation_run(distillation, on_progress, &state));
+        CHECK(state.last.step == stop_at);
+        state.stop_at = 0;
+    }
+    WORKS(dafl_distillation_run(distillation, on_progress, &state));
+    CHECK(state.seen == 4 && state.last.step == 4 && state.last.steps == 4);
+    CHECK(isfinite(state.last.distillation_loss) && isfinite(state.last.generator_loss));
+    CHECK(state.last.effective_classes >= 1 && state.last.effective_classes <= CLASSES + 1e-3);
+    dafl_network *student = student_of(distillation);
+    dafl_distillation_destroy(distillation);
+    return student;
+}
+
+static void test_same_seed(void) {
+    dafl_network *first = distil(1, 1, 0, NULL), *again = distil(1, 1, 0, NULL), *resumed = distil(1, 1, 2, NULL),
+                 *other = distil(2, 1, 0, NULL), *two = distil(1, 2, 0, NULL), *two_again = distil(1, 2, 0, NULL),
+                 *paper = distil(1, 1, 0, "paper");
+    CHECK(same_network(first, again));
+    CHECK(same_network(first, resumed));
+    CHECK(!same_network(first, other));
+    CHECK(same_network(two, two_again));
+    CHECK(paper != NULL && !same_network(first, paper));
+    dafl_network *all[] = {first, again, resumed, other, two, two_again, paper};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) dafl_network_destroy(all[i]);
+}
+
+static void test_results(dafl_distillation *distillation) {
+    float images[5 * INPUTS], logits[5 * CLASSES], answers[5 * CLASSES];
+    memset(images, 0xFF, sizeof images); /* NaN, to see that every number is written */
+    memset(logits, 0xFF, sizeof logits);
+    WORKS(dafl_distillation_step(distillation, NULL));
+    WORKS(dafl_distillation_generate(distillation, 5, images, logits));
+    bool finite = true;
+    for (int i = 0; i < 5 * INPUTS; i++) finite &= isfinite(images[i]) != 0;
+    for (int i = 0; i < 5 * CLASSES; i++) finite &= isfinite(logits[i]) != 0;
+    CHECK(finite);
+    WORKS(dafl_distillation_generate(distillation, 5, images, NULL));
+
+    dafl_network *student = student_of(distillation), *later = NULL, *generator = NULL;
+    dafl_network_info info = {.struct_size = sizeof info};
+    WORKS(dafl_network_predict(student, images, 5, answers));
+    WORKS(dafl_distillation_step(distillation, NULL));
+    WORKS(dafl_distillation_student(distillation, &later));
+    CHECK(!same_network(student, later)); /* a copy, not a view */
+    WORKS(dafl_distillation_generator(distillation, &generator));
+    WORKS(dafl_network_describe(generator, &info));
+    CHECK(info.input_shape[0] == 8 && info.outputs == INPUTS);
+    dafl_network_destroy(student);
+    dafl_network_destroy(later);
+    dafl_network_destroy(generator);
+}
+
+static void test_image_sources(void) {
+    dafl_network *network = make_network("mlp-64-16-4", 9);
+    static const char *const sources[] = {"generator", "noise"}, *const schedules[] = {"constant", "cosine", "step"};
+    for (int i = 0; i < 6; i++) {
+        dafl_distillation_options options = small_options();
+        options.image_source = sources[i % 2];
+        options.student_schedule = schedules[i % 3];
+        options.replay_capacity = i < 3 ? 64 : 0;
+        options.restart_steps = i == 4 ? 2 : 0;
+        options.augmentation = i % 2;
+        dafl_distillation *distillation = NULL;
+        WORKS(dafl_distillation_create_from_network(network, &options, &distillation));
+        WORKS(dafl_distillation_run(distillation, NULL, NULL));
+        dafl_distillation_destroy(distillation);
+    }
+    dafl_network_destroy(network);
+}
+
+void test_distillation(void) {
+    test_teacher_descriptions();
+    test_options();
+
+    dafl_network *network = make_network("mlp-64-16-4", 9);
+    dafl_distillation_options options = small_options();
+    dafl_distillation *distillation = NULL;
+    WORKS(dafl_distillation_create_from_network(network, &options, &distillation));
+    CHECK(distillation != NULL);
+    if (distillation) {
+        test_null(distillation, network);
+        test_structs();
+        test_results(distillation);
+        test_same_seed();
+        test_image_sources();
+    }
+    dafl_distillation_destroy(distillation);
+    dafl_network_destroy(network);
+}

@@ -1,0 +1,42 @@
+"""NumPy arrays as the library takes them: float32 or int64, row by row."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._library import Floats, Labels
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def array(values: Any) -> np.ndarray:
+    """An array of anything array-like, PyTorch tensors that require gradients included."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    return np.asarray(values)
+
+
+def rows(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:
+    """`values` as contiguous float32 [count, *shape]. Flat rows [count, product of shape] will do; else ValueError."""
+    given = array(values)
+    if given.ndim == 0 or given.shape[1:] not in (shape, (math.prod(shape),)):
+        raise ValueError(f"{name} must be [count, {', '.join(map(str, shape))}], not {list(given.shape)}")
+    return np.ascontiguousarray(given, dtype=np.float32).reshape(len(given), *shape)
+
+
+def labels(values: Any, count: int) -> npt.NDArray[np.int64]:
+    """`values` as contiguous int64 [count]. ValueError for another shape, TypeError for numbers that are not whole."""
+    given = array(values)
+    if given.shape != (count,):
+        raise ValueError(f"labels must be [{count}], not {list(given.shape)}")
+    return np.ascontiguousarray(given.astype(np.int64, casting="safe"))
+
+
+def floats(values: FloatArray) -> Any:
+    return values.ctypes.data_as(Floats)
+
+
+def integers(values: npt.NDArray[np.int64]) -> Any:
+    return values.ctypes.data_as(Labels)

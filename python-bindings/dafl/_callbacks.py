@@ -1,0 +1,86 @@
+"""Python functions that C may call: no exception and no signal is lost on the way through the library.
+
+ctypes prints and drops what a callback raises, and hands the library a garbage answer. A `try` in the callback does not
+help against Ctrl-C: a signal that arrived while C was at work is handled at the entry of the callback, before its
+first statement. So while the library works, signals are held back and handled inside the callback's `try`.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+STOPPED = 1
+"""What a callback answers after an exception: positive, so that it is none of the library's own statuses."""
+
+# Those whose handlers customarily raise: Ctrl-C, a service manager's stop, a timeout.
+HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+
+
+class Callbacks(threading.local):
+    """What the callbacks of one handle share with the call that they serve. Every thread sees its own."""
+
+    def __init__(self) -> None:
+        self._exception: BaseException | None = None
+        self._inside = False
+        self._held: list[Callable[[], object]] = []
+
+    def guard(self, function: Callable[..., int | None]) -> Callable[..., int]:
+        """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`."""
+
+        def callback(*arguments: object) -> int:
+            if self._exception is not None:
+                return STOPPED
+            try:
+                self._inside = True
+                self._handle_held_signals()
+                answer = function(*arguments) or 0
+                self._inside = False
+                return answer
+            except BaseException as exception:
+                self._inside = False
+                self._exception = exception
+                return STOPPED
+
+        return callback
+
+    def call(self, function: Callable[..., int], *arguments: object) -> int:
+        """The status of one call into the library, or the very exception that a callback raised during it."""
+        self._exception = None
+        try:
+            with self._holding_signals():
+                status = function(*arguments)
+            if self._exception is not None:
+                raise self._exception
+            return status
+        finally:
+            self._exception = None  # its traceback would keep this frame alive
+
+    @contextmanager
+    def _holding_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python handles signals on its main thread only
+            return
+        handlers = {number: handler for number in HELD_SIGNALS if callable(handler := signal.getsignal(number))}
+
+        holding = True
+
+        def hold(number: int, frame: object) -> None:
+            if self._inside or not holding:
+                handlers[number](number, frame)
+            else:
+                self._held.append(lambda: handlers[number](number, frame))
+
+        try:
+            for number in handlers:
+                signal.signal(number, hold)
+            yield
+        finally:
+            holding = False  # should a handler that is back raise before the others are, they are heard nevertheless
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self._handle_held_signals()
+
+    def _handle_held_signals(self) -> None:
+        while self._held:
+            self._held.pop(0)()

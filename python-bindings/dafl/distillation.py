@@ -1,0 +1,192 @@
+"""Distillation: a teacher, a generator and a student on their way."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import logging
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from ._arrays import FloatArray, floats
+from ._callbacks import STOPPED, Callbacks
+from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction, assign,
+                       c_string, check, initialised, library, sized)
+from .network import Network
+from .teacher import Teacher
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+LOG_LEVELS = {0: logging.DEBUG, 1: logging.INFO, 2: logging.WARNING}
+
+
+class Options(TypedDict, total=False):
+    """How a distillation works; what is left out is the preset's own."""
+
+    student: str
+    """The student's architecture; default "lenet5-half"."""
+    seed: int
+    """Of everything random; default 0. The same seed, threads and build give the same bytes."""
+    threads: int
+    """0 (default): as many as the processors this process may use."""
+    steps: int
+    """Steps of the run; each has one generator step."""
+    batch_size: int
+    """Images a step of the generator or the student."""
+    student_steps: int
+    """Student steps to each generator step."""
+    replay_capacity: int
+    """Generated images kept for the student; 0: it learns from the generator's own batch, as in the paper."""
+    restart_steps: int
+    """A fresh generator every so many steps, for more variety; 0: one for the whole run."""
+    generator_width: int
+    """Channels of the generator's widest layers."""
+    latent_size: int
+    """Length of the generator's noise vector."""
+    one_hot_weight: float
+    """Of L_oh in L_G."""
+    activation_weight: float
+    """Of L_a in L_G."""
+    entropy_weight: float
+    """Of L_ie in L_G."""
+    temperature: float
+    """T of L_KD."""
+    generator_learning_rate: float
+    """Adam's."""
+    student_learning_rate: float
+    """Adam's, at the start of its schedule."""
+    student_schedule: str
+    """"constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4)."""
+    augmentation: float
+    """Strength of the random shifts, turns and scalings of replayed images; 0 for none, 1 for the preset's."""
+    image_source: str
+    """"generator" (default), or "noise": standard normal images, the paper's baseline."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a distillation stands."""
+
+    step: int
+    """Steps done."""
+    steps: int
+    """Steps in the whole run."""
+    generator_loss: float
+    """L_G = one_hot_weight L_oh + activation_weight L_a + entropy_weight L_ie."""
+    one_hot_loss: float
+    """L_oh: mean cross entropy of the teacher's logits with their own argmax, nats."""
+    activation_loss: float
+    """L_a: minus the mean absolute feature."""
+    entropy_loss: float
+    """L_ie: minus the entropy of the mean class probabilities, log10 as the authors have it."""
+    distillation_loss: float
+    """L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2."""
+    effective_classes: float
+    """1 for a collapsed generator, the number of classes for a balanced one."""
+    agreement: float
+    """Share of held-out generated images on which student and teacher agree; NaN before its first measurement."""
+    images_per_second: float
+    """Images the student learned from, a second, over the last steps."""
+    seconds_elapsed: float
+    """Spent inside steps."""
+    seconds_left: float
+    """Estimated for the steps still to do."""
+    teacher_calls: int
+    """Calls of the teacher's forward and backward."""
+    teacher_images: int
+    """Images the teacher has answered for."""
+
+    @classmethod
+    def _from_structure(cls, structure: ProgressStructure) -> Progress:
+        return cls(**{field.name: getattr(structure, field.name) for field in dataclasses.fields(cls)})
+
+
+class Distillation:
+    """A student that learns from `teacher` on images that a generator makes::
+
+        distillation = dafl.Distillation(teacher, steps=500, seed=1)
+        distillation.run()
+        student = distillation.student()
+
+    `teacher` is a `Network`, which is copied, or a `Teacher`. `preset` is "fast" or "paper"; `options` change single
+    numbers of it, see `Options`. What the teacher's functions raise comes out, as the same object, of the method that
+    called them, and the distillation can go on afterwards. So does KeyboardInterrupt: Ctrl-C stops within one step.
+    Belongs to one thread at a time, except for `cancel`.
+    """
+
+    def __init__(self, teacher: Teacher | Network, preset: str = "fast", **options: Unpack[Options]) -> None:
+        structure = initialised(DistillationOptions, "dafl_distillation_options_init")
+        check(library.dafl_distillation_options_preset(ctypes.byref(structure), c_string(preset)))
+        assign(structure, options)
+        self._callbacks = Callbacks()
+        structure.log = self._log = LogFunction(self._callbacks.guard(_log))
+        self._handle = Handle()
+        weakref.finalize(self, library.dafl_distillation_destroy, self._handle)
+        if isinstance(teacher, Network):
+            info = teacher.info
+            self._image_shape, self._classes = info.input_shape, info.outputs
+            create, argument = library.dafl_distillation_create_from_network, teacher._handle
+        elif isinstance(teacher, Teacher):
+            self._image_shape, self._classes = teacher.input_shape, teacher.classes
+            self._teacher = teacher._structure(self._callbacks)
+            create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
+        else:
+            raise TypeError(f"teacher must be a dafl.Teacher or a dafl.Network, not {type(teacher).__name__}")
+        check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
+
+    def step(self) -> Progress:
+        """One step of the generator and the student steps that go with it."""
+        progress = sized(ProgressStructure)
+        check(self._callbacks.call(library.dafl_distillation_step, self._handle, ctypes.byref(progress)))
+        return Progress._from_structure(progress)
+
+    def run(self, on_step: Callable[[Progress], Any] | None = None) -> None:
+        """The steps still to do.
+
+        `on_step(progress)` runs after each: when it returns False, the run ends there; what it raises comes out of
+        here; either way another `run` goes on. `Cancelled` when `cancel` stopped the run.
+        """
+        stopped = False
+
+        def step_done(_: None, progress: Any) -> int:
+            nonlocal stopped
+            stopped = on_step is not None and on_step(Progress._from_structure(progress.contents)) is False
+            return STOPPED if stopped else 0
+
+        # Also without on_step: the callback is where Python comes to handle Ctrl-C.
+        callback = ProgressFunction(self._callbacks.guard(step_done))
+        status = self._callbacks.call(library.dafl_distillation_run, self._handle, callback, None)
+        if not stopped:
+            check(status)
+
+    def cancel(self) -> None:
+        """Stops the run or the step at work, from any thread; it raises `Cancelled` and can go on afterwards."""
+        library.dafl_distillation_cancel(self._handle)
+
+    def generate(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Images [count, channels, height, width] that the generator makes now, and the teacher's logits for them."""
+        images = np.empty((count, *self._image_shape), np.float32)
+        logits = np.empty((count, self._classes), np.float32)
+        check(self._callbacks.call(library.dafl_distillation_generate, self._handle, count, floats(images), floats(logits)))
+        return images, logits
+
+    def student(self) -> Network:
+        """A copy of the student as it is now."""
+        return self._copy(library.dafl_distillation_student)
+
+    def generator(self) -> Network:
+        """A copy of the generator as it is now; its inputs are latent vectors [count, latent_size]."""
+        return self._copy(library.dafl_distillation_generator)
+
+    def _copy(self, function: Callable[..., int]) -> Network:
+        handle = Handle()
+        check(function(self._handle, ctypes.byref(handle)))
+        return Network._from_handle(handle)
+
+
+def _log(_: None, level: int, text: bytes) -> None:
+    logging.getLogger("dafl").log(LOG_LEVELS.get(level, logging.WARNING), "%s", text.decode(errors="replace"))

@@ -1,0 +1,181 @@
+"""Networks of the library: classifiers and generators with their weights."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._arrays import FloatArray, array, floats, integers, labels as label_array, rows
+from ._callbacks import STOPPED, Callbacks
+from ._library import (EpochFunction, Handle, NetworkInfo as InfoStructure, Tensor, TrainOptions, assign, c_string,
+                       check, initialised, library, sized)
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What a network is."""
+
+    architecture: str
+    """The whole architecture string."""
+    input_shape: tuple[int, int, int]
+    """Channels, height, width; a flat vector of d numbers is (d, 1, 1)."""
+    outputs: int
+    """Numbers per answer: a classifier's classes."""
+    features: int
+    """Length of the feature vector before the last fully connected block; 0 for none."""
+    tensors: int
+    """Tensors in the state dictionary."""
+    parameters: int
+    """Trained numbers."""
+    multiply_adds: int
+    """For one input."""
+
+
+class Network:
+    """A network and its weights::
+
+        network = dafl.Network("lenet5", seed=1)
+        network.train(images, labels, epochs=5, schedule="cosine")
+        network.save("lenet5.safetensors")
+
+    `architecture` is "lenet5", "lenet5-half", "mlp-784-1200-1200-10" (any sizes) or "dafl-generator", with arguments in
+    parentheses, "lenet5(channels=3,classes=26)". `seed` is of the first weights. Belongs to one thread at a time.
+    """
+
+    def __init__(self, architecture: str, seed: int = 0) -> None:
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be in [0, 2^64), not {seed}")
+        handle = Handle()
+        check(library.dafl_network_create(c_string(architecture), seed, ctypes.byref(handle)))
+        self._own(handle)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """The network that `save` wrote. `Error` when the file cannot be read or is not what it should be."""
+        handle = Handle()
+        check(library.dafl_network_load(c_string(os.fspath(path)), ctypes.byref(handle)))
+        return cls._from_handle(handle)
+
+    @classmethod
+    def _from_handle(cls, handle: ctypes.c_void_p) -> Network:
+        network = cls.__new__(cls)
+        network._own(handle)
+        return network
+
+    def _own(self, handle: ctypes.c_void_p) -> None:
+        self._handle = handle
+        self._threads = 0
+        weakref.finalize(self, library.dafl_network_destroy, handle)
+
+    def __repr__(self) -> str:
+        return f"dafl.Network({self.info.architecture!r})"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes architecture and weights as a safetensors file."""
+        check(library.dafl_network_save(self._handle, c_string(os.fspath(path))))
+
+    @property
+    def info(self) -> NetworkInfo:
+        info = sized(InfoStructure)
+        check(library.dafl_network_describe(self._handle, ctypes.byref(info)))
+        return NetworkInfo(architecture=info.architecture.decode(), input_shape=tuple(info.input_shape),
+                           outputs=info.outputs, features=info.features, tensors=info.tensors,
+                           parameters=info.parameters, multiply_adds=info.multiply_adds)
+
+    @property
+    def threads(self) -> int:
+        """Threads that predict, evaluate and train use; 0 for as many as there are processors."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        check(library.dafl_network_set_threads(self._handle, threads))
+        self._threads = threads
+
+    def state_dict(self) -> dict[str, FloatArray]:
+        """Copies of all tensors under PyTorch's names and in its layouts."""
+        return {name: values.copy() for name, values in self._tensors().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Sets all tensors, from arrays or PyTorch tensors.
+
+        ValueError when names or shapes differ from the network's; nothing has changed then. PyTorch's
+        `num_batches_tracked` counters are ignored.
+        """
+        tensors = self._tensors()
+        state = {name: array(values) for name, values in state.items() if not name.endswith("num_batches_tracked")}
+        if missing := sorted(tensors.keys() - state.keys()):
+            raise ValueError(f"missing tensors: {', '.join(missing)}")
+        if unexpected := sorted(state.keys() - tensors.keys()):
+            raise ValueError(f"unexpected tensors: {', '.join(unexpected)}")
+        for name, values in state.items():
+            if values.shape != tensors[name].shape:
+                raise ValueError(f"{name} must be {list(tensors[name].shape)}, not {list(values.shape)}")
+        for name, values in state.items():
+            values = np.ascontiguousarray(values, dtype=np.float32)
+            check(library.dafl_network_set_tensor(self._handle, c_string(name), floats(values), values.size))
+
+    def _tensors(self) -> dict[str, FloatArray]:
+        """Views of all tensors, which live as long as the network."""
+        views = {}
+        for index in range(self.info.tensors):
+            tensor = sized(Tensor)
+            check(library.dafl_network_tensor(self._handle, index, ctypes.byref(tensor)))
+            shape = tuple(tensor.shape[:tensor.rank])
+            views[tensor.name.decode()] = np.ctypeslib.as_array(tensor.data, (math.prod(shape),)).reshape(shape)
+        return views
+
+    def predict(self, images: Any) -> FloatArray:
+        """Outputs [count, outputs], a classifier's before the softmax, for images [count, channels, height, width]."""
+        info = self.info
+        images = rows(images, info.input_shape, "images")
+        outputs = np.empty((len(images), info.outputs), np.float32)
+        check(library.dafl_network_predict(self._handle, floats(images), len(images), floats(outputs)))
+        return outputs
+
+    def evaluate(self, images: Any, labels: Any) -> float:
+        """The share in [0, 1] of images [count, channels, height, width] whose class is that of labels [count]."""
+        images = rows(images, self.info.input_shape, "images")
+        labels = label_array(labels, len(images))
+        accuracy = ctypes.c_double()
+        check(library.dafl_network_evaluate(self._handle, floats(images), integers(labels), len(images),
+                                            ctypes.byref(accuracy)))
+        return accuracy.value
+
+    def train(self, images: Any, labels: Any, *, epochs: int | None = None, batch_size: int | None = None,
+              optimizer: str | None = None, schedule: str | None = None, learning_rate: float | None = None,
+              weight_decay: float | None = None, momentum: float | None = None, seed: int | None = None,
+              on_epoch: Callable[[int, int, float], object] | None = None) -> None:
+        """Trains on images [count, channels, height, width] and labels [count] with cross entropy.
+
+        What is None keeps the library's default: 10 epochs of batches of 256, optimizer "adam" (or "adamw", "sgd"),
+        schedule "constant" (or "cosine", "step"), learning rate 1e-3, no weight decay, sgd's momentum 0.9, seed 0.
+        `on_epoch(epoch, epochs, mean_loss)` runs after each epoch: False ends the training there, and what it raises
+        comes out of here. Ctrl-C ends the training after the epoch at work.
+        """
+        images = rows(images, self.info.input_shape, "images")
+        labels = label_array(labels, len(images))
+        given = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "schedule": schedule,
+                 "learning_rate": learning_rate, "weight_decay": weight_decay, "momentum": momentum, "seed": seed}
+        options = initialised(TrainOptions, "dafl_train_options_init")
+        assign(options, {name: value for name, value in given.items() if value is not None})
+        stopped = False
+
+        def epoch_done(_: None, epoch: int, epochs: int, mean_loss: float) -> int:
+            nonlocal stopped
+            stopped = on_epoch is not None and on_epoch(epoch, epochs, mean_loss) is False
+            return STOPPED if stopped else 0
+
+        callbacks = Callbacks()
+        options.on_epoch = EpochFunction(callbacks.guard(epoch_done))
+        status = callbacks.call(library.dafl_network_train, self._handle, floats(images), integers(labels), len(images),
+                                ctypes.byref(options))
+        if not stopped:
+            check(status)

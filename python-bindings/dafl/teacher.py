@@ -1,0 +1,85 @@
+"""Teachers that Python supplies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ._arrays import FloatArray, array
+from ._callbacks import Callbacks
+from ._library import Teacher as TeacherStructure, TeacherBackwardFunction, TeacherForwardFunction, initialised
+
+
+class Teacher:
+    """A classifier of the host's, as the functions that distillation needs::
+
+        dafl.Teacher(lambda images: model(images), backward, input_shape=(1, 32, 32), classes=10)
+
+    `forward(images)` takes float32 images [count, channels, height, width] and returns logits [count, classes], or, when
+    `features` is not 0, a pair of logits and features [count, features]: the activations before the last fully connected
+    block, which make the generator's images better.
+
+    `backward(images, logits_gradient, features_gradient)` is its vector-Jacobian product: given the gradients of a
+    number by logits and features (None when there are none), it returns the gradient of that number by the images, in
+    their shape. The images are those of an earlier call of `forward`, but not always of the latest.
+
+    All arrays that come in are read-only views of the library's memory, without a copy, and valid during the call only.
+    Results may be arrays or PyTorch tensors; a wrong shape is a ValueError, raised by whatever the distillation was
+    asked to do, as is everything that the functions raise. They must not use the distillation that calls them.
+    `input_shape` is (channels, height, width); a flat vector of d numbers is (d, 1, 1).
+    """
+
+    def __init__(self, forward: Callable[[FloatArray], Any],
+                 backward: Callable[[FloatArray, FloatArray, FloatArray | None], Any] | None = None, *,
+                 input_shape: tuple[int, int, int], classes: int, features: int = 0) -> None:
+        self.forward = forward
+        self.backward = backward
+        self.input_shape = tuple(map(int, input_shape))
+        self.classes = int(classes)
+        self.features = int(features)
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            raise ValueError(f"input_shape must be (channels, height, width), not {input_shape}")
+        if self.classes < 2 or self.features < 0:
+            raise ValueError(f"classes must be at least 2 and features at least 0, not {classes} and {features}")
+
+    def _structure(self, callbacks: Callbacks) -> TeacherStructure:
+        """The teacher as C sees it. It must outlive the distillation: it holds the functions that C calls."""
+        structure = initialised(TeacherStructure, "dafl_teacher_init")
+        structure.input_shape[:] = self.input_shape
+        structure.classes = self.classes
+        structure.features = self.features
+        structure.forward = TeacherForwardFunction(callbacks.guard(self._forward))
+        if self.backward is not None:
+            structure.backward = TeacherBackwardFunction(callbacks.guard(self._backward))
+        return structure
+
+    def _forward(self, _: None, count: int, images: Any, logits: Any, features: Any) -> None:
+        result = self.forward(_input(images, (count, *self.input_shape)))
+        if self.features:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise ValueError("forward must return a pair (logits, features), since the teacher declares features")
+            _write(features, result[1], (count, self.features), "forward's features")
+            result = result[0]
+        _write(logits, result, (count, self.classes), "forward's logits")
+
+    def _backward(self, _: None, count: int, images: Any, logits_gradient: Any, features_gradient: Any,
+                  images_gradient: Any) -> None:
+        shape = (count, *self.input_shape)
+        result = self.backward(_input(images, shape), _input(logits_gradient, (count, self.classes)),
+                               _input(features_gradient, (count, self.features)) if self.features else None)
+        _write(images_gradient, result, shape, "backward's gradient")
+
+
+def _input(pointer: Any, shape: tuple[int, ...]) -> FloatArray:
+    view = np.ctypeslib.as_array(pointer, shape)
+    view.flags.writeable = False
+    return view
+
+
+def _write(pointer: Any, values: Any, shape: tuple[int, ...], name: str) -> None:
+    given = array(values)
+    if given.shape != shape:
+        raise ValueError(f"{name} must be {list(shape)}, not {list(given.shape)}")
+    np.copyto(np.ctypeslib.as_array(pointer, shape), given, casting="same_kind")

@@ -1,0 +1,215 @@
+"""Whatever a callback does comes out as what it was, and the distillation goes on afterwards."""
+
+import ctypes
+import math
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import dafl
+from dafl import errors
+from dafl._callbacks import Callbacks
+from dafl._library import Floats, ProgressFunction, TeacherBackwardFunction, TeacherForwardFunction, library
+from conftest import SMALL
+
+
+class Once:
+    """A callback that does something else on its first call after `arm`."""
+
+    def __init__(self, usual, instead):
+        self.usual, self.instead, self.armed = usual, instead, False
+
+    def __call__(self, *arguments):
+        if self.armed:
+            self.armed = False
+            return self.instead(*arguments)
+        return self.usual(*arguments)
+
+
+def armed_distillation(numpy_teacher, which, instead):
+    """A distillation whose next forward or backward does `instead`, once; creation may itself ask the teacher."""
+    once = Once(getattr(numpy_teacher, which), instead)
+    distillation = dafl.Distillation(numpy_teacher.teacher(**{which: once}), **SMALL)
+    once.armed = True
+    return distillation
+
+
+def assert_goes_on(distillation):
+    distillation.run()
+    assert np.isfinite(distillation.student().state_dict()["fc1.weight"]).all()
+
+
+@pytest.mark.parametrize("which", ["forward", "backward"])
+@pytest.mark.parametrize("method", ["step", "run"])
+@pytest.mark.parametrize("exception", [ZeroDivisionError("mine"), KeyboardInterrupt("mine"), SystemExit(3)])
+def test_an_exception_comes_out_as_the_same_object(numpy_teacher, which, method, exception):
+    def fail(*_):
+        raise exception
+
+    distillation = armed_distillation(numpy_teacher, which, fail)
+    with pytest.raises(type(exception)) as raised:
+        getattr(distillation, method)()
+    assert raised.value is exception
+    assert_goes_on(distillation)
+
+
+@pytest.mark.parametrize("which", ["forward", "backward"])
+def test_ctrl_c_inside_a_callback(numpy_teacher, which):
+    def interrupt(*_):
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal was not handled inside the callback")
+
+    distillation = armed_distillation(numpy_teacher, which, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        distillation.run()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert_goes_on(distillation)
+
+
+def test_ctrl_c_at_any_moment_stops_within_one_step(numpy_teacher):
+    """Most signals come while C is at work, where no `try` inside a callback can catch them."""
+    for _ in range(5):
+        distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"steps": 5_000})
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            distillation.run()
+        assert time.monotonic() - start < 5
+        distillation.step()
+
+
+@pytest.mark.parametrize("which, shape", [("forward", (16, 5)), ("backward", (16, 64))])
+def test_a_wrong_shape_is_a_value_error(numpy_teacher, which, shape):
+    def wrong(images, *_):
+        zeros = np.zeros((len(images), *shape[1:]), np.float32)
+        return zeros if which == "backward" else (zeros, np.zeros((len(images), 16), np.float32))
+
+    distillation = armed_distillation(numpy_teacher, which, wrong)
+    with pytest.raises(ValueError, match=str(shape[1])):
+        distillation.step()
+    assert_goes_on(distillation)
+
+
+def test_missing_features_are_a_value_error(numpy_teacher):
+    distillation = armed_distillation(numpy_teacher, "forward", lambda images: np.zeros((len(images), 4), np.float32))
+    with pytest.raises(ValueError, match="pair"):
+        distillation.step()
+    assert_goes_on(distillation)
+
+
+@pytest.mark.parametrize("which", ["forward", "backward"])
+def test_nan_is_the_teachers_error(numpy_teacher, which):
+    def nan(images, *_):
+        answer = getattr(numpy_teacher, which)(images, *_)
+        (answer[0] if which == "forward" else answer)[0, 0] = math.nan
+        return answer
+
+    distillation = armed_distillation(numpy_teacher, which, nan)
+    with pytest.raises(dafl.Error) as raised:
+        distillation.step()
+    assert raised.value.status == errors.TEACHER and raised.value.message
+    assert_goes_on(distillation)
+
+
+@pytest.mark.parametrize("field, kind", [("forward", TeacherForwardFunction), ("backward", TeacherBackwardFunction)])
+@pytest.mark.parametrize("answer, status", [(0, errors.TEACHER), (42, 42), (-42, -42)])
+def test_bare_callbacks(numpy_teacher, raw_distillation, field, kind, answer, status):
+    """0 without writing anything is the teacher's error; any other number comes back unchanged."""
+    once = Once(Callbacks().guard(getattr(numpy_teacher.teacher(), f"_{field}")), lambda *_: answer)
+    handle = raw_distillation(**{field: kind(once)})
+    once.armed = True
+    assert library.dafl_distillation_step(handle, None) == status
+    assert status != errors.TEACHER or library.dafl_last_error()
+    assert library.dafl_distillation_run(handle, ProgressFunction(), None) == errors.OK
+
+
+def test_a_missing_backward_is_unsupported(numpy_teacher):
+    teacher = dafl.Teacher(numpy_teacher.forward, input_shape=(1, 8, 8), classes=4, features=16)
+    with pytest.raises(dafl.Error) as raised:
+        dafl.Distillation(teacher, **SMALL).step()
+    assert raised.value.status == errors.UNSUPPORTED
+
+
+def test_a_wrong_gradient_is_refused_with_numbers(numpy_teacher):
+    teacher = numpy_teacher.teacher(backward=lambda *arguments: -2 * numpy_teacher.backward(*arguments))
+    with pytest.raises(dafl.Error, match=r"\d") as raised:
+        dafl.Distillation(teacher, **SMALL).step()
+    assert raised.value.status == errors.TEACHER
+
+
+def test_returning_false_stops_and_another_run_goes_on(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    seen = []
+    distillation.run(lambda progress: seen.append(progress.step) or progress.step < 2)
+    assert seen == [1, 2]
+    distillation.run(lambda progress: seen.append(progress.step))
+    assert seen == [1, 2, 3, 4]
+
+
+def test_on_step_that_raises(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    exception = LookupError("mine")
+
+    def fail(progress):
+        raise exception
+
+    with pytest.raises(LookupError) as raised:
+        distillation.run(fail)
+    assert raised.value is exception
+    assert_goes_on(distillation)
+
+
+def test_cancel_from_on_step(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    with pytest.raises(dafl.Cancelled):
+        distillation.run(lambda progress: distillation.cancel())
+    assert_goes_on(distillation)
+
+
+def test_cancel_from_another_thread(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"steps": 5_000})
+    threading.Timer(0.1, distillation.cancel).start()
+    with pytest.raises(dafl.Cancelled) as raised:
+        distillation.run()
+    assert raised.value.status == errors.CANCELLED
+    distillation.step()
+
+
+def test_a_callback_that_uses_its_own_distillation_is_told_it_is_busy(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    with pytest.raises(dafl.Error) as raised:
+        distillation.run(lambda progress: distillation.step())
+    assert raised.value.status == errors.BUSY
+    assert_goes_on(distillation)
+
+
+def test_inputs_are_read_only_views_of_the_callers_memory(numpy_teacher):
+    seen = []
+
+    def forward(images):
+        seen.append((images.ctypes.data, images.flags.writeable, images.flags.owndata, images.copy()))
+        with pytest.raises(ValueError):
+            images[0] = 0
+        return numpy_teacher.forward(images)
+
+    structure = numpy_teacher.teacher(forward=forward)._structure(Callbacks())
+    images = np.arange(128, dtype=np.float32).reshape(2, 1, 8, 8)
+    logits, features = np.full((2, 4), np.nan, np.float32), np.full((2, 16), np.nan, np.float32)
+    assert structure.forward(None, 2, *(values.ctypes.data_as(Floats) for values in (images, logits, features))) == 0
+    address, writeable, owndata, values = seen[0]
+    assert (address, writeable, owndata) == (images.ctypes.data, False, False)
+    assert (values == images).all()
+    assert np.allclose(logits, numpy_teacher.forward(images)[0]) and np.isfinite(features).all()
+
+
+def test_without_features_there_is_no_gradient_for_them(numpy_teacher):
+    def backward(images, logits_gradient, features_gradient):
+        assert features_gradient is None
+        return numpy_teacher.backward(images, logits_gradient, np.zeros((len(images), 16), np.float32))
+
+    teacher = dafl.Teacher(lambda images: numpy_teacher.forward(images)[0], backward, input_shape=(1, 8, 8), classes=4)
+    dafl.Distillation(teacher, **SMALL).run()

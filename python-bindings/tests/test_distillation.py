@@ -1,0 +1,137 @@
+"""Distillations through the package: options, results, reproducibility, threads."""
+
+import logging
+import threading
+
+import numpy as np
+import pytest
+
+import dafl
+from dafl import errors
+from dafl._library import DistillationOptions, initialised
+from conftest import SMALL, NumPyTeacher, saved_bytes
+
+
+def student_bytes(path, **options) -> bytes:
+    distillation = dafl.Distillation(NumPyTeacher().teacher(), **SMALL | options)
+    distillation.run()
+    return saved_bytes(distillation.student(), path)
+
+
+def test_progress_counts_steps_and_the_teachers_work(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    numpy_teacher.calls = 0
+    first, second = distillation.step(), distillation.step()
+    assert (first.step, second.step, second.steps) == (1, 2, 4)
+    assert 1 <= first.effective_classes <= 4
+    assert second.teacher_images > first.teacher_images > 0 and second.teacher_calls > first.teacher_calls > 0
+    assert np.isfinite([first.generator_loss, first.distillation_loss, first.images_per_second]).all()
+    losses = first.one_hot_loss, first.activation_loss, first.entropy_loss
+    assert first.generator_loss == pytest.approx(np.dot(preset_weights(), losses), rel=1e-4)
+
+
+def preset_weights() -> tuple[float, float, float]:
+    options = initialised(DistillationOptions, "dafl_distillation_options_init")
+    return options.one_hot_weight, options.activation_weight, options.entropy_weight
+
+
+def test_generate_answers_images_and_the_teachers_logits(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    distillation.run()
+    images, logits = distillation.generate(7)
+    assert images.shape == (7, 1, 8, 8) and logits.shape == (7, 4)
+    assert np.allclose(logits, numpy_teacher.forward(images)[0], atol=1e-5)
+
+
+def test_student_and_generator_are_networks(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    before = distillation.student()
+    distillation.run()
+    assert before.info.architecture.startswith("mlp-64-8-4")
+    assert not np.array_equal(before.state_dict()["fc1.weight"], distillation.student().state_dict()["fc1.weight"])
+    assert distillation.generator().info.architecture.startswith("dafl-generator")
+
+
+def test_the_same_seed_and_threads_give_the_same_bytes(tmp_path):
+    first = student_bytes(tmp_path / "first", seed=5)
+    assert first == student_bytes(tmp_path / "second", seed=5)
+    assert first != student_bytes(tmp_path / "third", seed=6)
+
+
+def test_two_distillations_in_two_threads_do_not_meet(tmp_path):
+    alone = {seed: student_bytes(tmp_path / str(seed), seed=seed, steps=20) for seed in (1, 2)}
+    together = {}
+    threads = [threading.Thread(target=lambda seed=seed: together.update(
+        {seed: student_bytes(tmp_path / f"together-{seed}", seed=seed, steps=20)})) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+
+
+def test_a_distillation_in_use_is_busy_for_another_thread(numpy_teacher):
+    inside, leave = threading.Event(), threading.Event()
+
+    def wait(progress):
+        inside.set()
+        leave.wait(10)
+
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    thread = threading.Thread(target=distillation.run, args=(wait,))
+    thread.start()
+    assert inside.wait(10)
+    with pytest.raises(dafl.Error) as raised:
+        distillation.step()
+    leave.set()
+    thread.join()
+    assert raised.value.status == errors.BUSY
+
+
+def test_every_option_of_the_header_has_its_keyword():
+    fields = {name for name, _ in DistillationOptions._fields_} - {"struct_size", "log", "log_user_data"}
+    assert fields == set(dafl.Options.__annotations__)
+
+
+@pytest.mark.parametrize("options, kind, message", [
+    ({"step": 3}, TypeError, "unknown option 'step'"),
+    ({"struct_size": 3}, TypeError, "struct_size"),
+    ({"steps": 1.5}, TypeError, "steps"),
+    ({"student": 3}, TypeError, "student"),
+    ({"steps": 2**63}, ValueError, "64-bit"),
+    ({"seed": -1}, ValueError, "64-bit"),
+    ({"student": "lenet5\0"}, ValueError, "NUL"),
+    ({"preset": "slow"}, dafl.Error, "slow"),
+    ({"student": "resnet-1000"}, dafl.Error, "resnet-1000"),
+    ({"batch_size": 0}, dafl.Error, "batch_size"),
+    ({"temperature": float("nan")}, dafl.Error, "temperature"),
+    ({"image_source": "camera"}, dafl.Error, "camera"),
+])
+def test_wrong_options_are_named(numpy_teacher, options, kind, message):
+    with pytest.raises(kind, match=message):
+        dafl.Distillation(numpy_teacher.teacher(), **SMALL | options)
+
+
+def test_noise_as_data_trains_a_student(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"image_source": "noise"})
+    distillation.run()
+    assert np.isfinite(distillation.student().state_dict()["fc1.weight"]).all()
+
+
+def test_the_librarys_log_goes_to_the_logger(numpy_teacher, caplog):
+    """A teacher that names one class only is worth a warning about a collapsed generator."""
+    def one_class(images):
+        logits, features = numpy_teacher.forward(images)
+        return logits * 0 + np.float32([9, 0, 0, 0]), features
+
+    def backward(images, logits_gradient, features_gradient):
+        return numpy_teacher.backward(images, logits_gradient * 0, features_gradient)
+
+    with caplog.at_level(logging.DEBUG, logger="dafl"):
+        dafl.Distillation(numpy_teacher.teacher(one_class, backward), **SMALL | {"steps": 50}).run()
+    assert any(record.name == "dafl" for record in caplog.records)
+
+
+def test_the_teacher_is_a_teacher():
+    with pytest.raises(TypeError, match="dafl.Teacher"):
+        dafl.Distillation(lambda images: images)  # type: ignore[arg-type]
