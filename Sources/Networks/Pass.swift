@@ -32,7 +32,7 @@ package final class Pass {
     package let inputGradient: Batch?
 
     private var operations: [any Operation] = []
-    /// For each node, what completes the gradient by its output before its operation's backward pass.
+    /// For each operation, what completes the gradient by its output before its backward pass.
     private var joins: [GradientJoin?] = []
 
     /// - Parameters:
@@ -62,28 +62,28 @@ package final class Pass {
         outputGradient = try consumerGradient(of: last, network.outputShape)
         featuresGradient = try network.featureNode.flatMap { try consumerGradient(of: $0, network.nodes[$0].outputShape) }
 
-        var values: [Batch] = []
-        var slots: [[Slot]] = []
-        for node in network.nodes {
-            slots.append(
-                try zip(node.inputs, network.shapes(of: node.inputs)).map { index, shape in
-                    Slot(
-                        value: index == Network.input ? input : values[index],
-                        gradient: try consumerGradient(of: index, shape))
-                })
-            values.append(try batch(node.outputShape))
+        let steps = FusedStep.steps(of: network, compute)
+        var values: [Int: Batch] = [Network.input: input]
+        var slots: [(inputs: [Slot], output: Batch)] = []
+        for step in steps {
+            let inputs = try zip(step.inputs, network.shapes(of: step.inputs)).map { index, shape in
+                Slot(value: values[index] ?? input, gradient: try consumerGradient(of: index, shape))
+            }
+            let output = try batch(network.nodes[step.node].outputShape)
+            values[step.node] = output
+            slots.append((inputs, output))
         }
-        output = values.last ?? input
-        features = network.featureNode.map { values[$0] }
+        output = values[last] ?? input
+        features = network.featureNode.flatMap { values[$0] }
 
-        for (index, node) in network.nodes.enumerated() {
-            let join = try GradientJoin(written[index] ?? [], compute)
+        for (step, slot) in zip(steps, slots) {
+            let join = try GradientJoin(written[step.node] ?? [], compute)
             joins.append(join)
             operations.append(
-                try node.layer.plan(
+                try step.layer.plan(
                     Site(
-                        inputs: slots[index], output: Slot(value: values[index], gradient: join?.total),
-                        samples: samples, trains: gradients.contains(.weights), compute: compute)))
+                        inputs: slot.inputs, output: Slot(value: slot.output, gradient: join?.total), samples: samples,
+                        trains: gradients.contains(.weights), compute: compute)))
         }
         inputJoin = try GradientJoin(written[Network.input] ?? [], compute)
         inputGradient = inputJoin?.total

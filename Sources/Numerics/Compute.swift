@@ -8,18 +8,23 @@ package typealias Kernels = lane_kernels
 /// One Compute belongs to one thread at a time, like the handle that owns it.
 package final class Compute {
     package let kernels: Kernels
+    /// Whether 3 x 3 convolutions may use Winograd's algorithm, which is faster and rounds ten times more coarsely.
+    package let usesWinograd: Bool
     private let pool: ThreadPool
+    private var scratch: [UnsafeFloatMemory] = []
 
     /// - Parameters:
     ///   - threads: at least 1; 0 means as many as the processors this process may use.
     ///   - level: which kernels, from 0 (any processor) up; nil for the best this processor can run.
+    ///   - usesWinograd: false computes every convolution as it is defined, for comparisons to the last digits.
     /// - Throws: `invalidArgument` when `threads` is negative or above 1024, `outOfMemory` when none can be started.
-    package init(threads: Int = 0, level: Int? = nil) throws {
+    package init(threads: Int = 0, level: Int? = nil, usesWinograd: Bool = true) throws {
         guard (0...1024).contains(threads) else {
             throw DaflError.invalid("threads", threads, "from 0 (all available) to 1024")
         }
         let best = Int(lane_kernels_available()) - 1
         kernels = lane_kernels_at(Int32(min(level ?? best, best))).pointee
+        self.usesWinograd = usesWinograd
         pool = try ThreadPool(threads: threads == 0 ? max(1, Int(lane_available_processors())) : threads)
     }
 
@@ -40,12 +45,27 @@ package final class Compute {
         }
     }
 
-    /// The same for elementwise work on `count` floats, a multiple of 16: calls `body` with a start and a length.
+    /// Makes sure that `scratch` gives at least so many floats from now on. For planning: it may allocate.
+    package func reserveScratch(_ floats: Int) throws {
+        guard floats > scratch.first?.count ?? 0 else { return }
+        scratch = []
+        scratch = try (0..<threads).map { _ in try UnsafeFloatMemory(count: floats) }
+    }
+
+    /// Memory for a thread's intermediate results within one `parallelWithIndex`. Everything planned on this Compute shares
+    /// it, so it is only as large as the largest need and stays in the cache.
+    package func scratch(of thread: Int) -> UnsafeMutablePointer<Float> { scratch[thread].start }
+
+    /// The same for elementwise work on `count` floats: calls `body` with a start, a multiple of 16, and a length, which is
+    /// one too except at the end of a count that is none.
     package func parallelFloats(_ count: Int, _ body: (Int, Int) -> Void) {
         // Sharing less than this costs more than it saves.
         guard count >= 1 << 14 else { return body(0, count) }
-        parallel(count / Batch.lanes) { vectors in
-            body(vectors.lowerBound * Batch.lanes, vectors.count * Batch.lanes)
+        let wholeVectors = count / Batch.lanes
+        parallel(wholeVectors) { vectors in
+            let start = vectors.lowerBound * Batch.lanes
+            let end = vectors.upperBound == wholeVectors ? count : vectors.upperBound * Batch.lanes
+            body(start, end - start)
         }
     }
 }

@@ -29,6 +29,13 @@ typedef struct lane_convolution {
     ptrdiff_t stride, padding;
 } lane_convolution;
 
+// The sizes of a 3 x 3 convolution of stride 1 and padding 1 for Winograd's algorithm: y is [outputs, height, width] and x
+// [inputs, height, width], or, with upsampling 2 instead of 1, [inputs, height / 2, width / 2], each of its pixels standing
+// for 2 x 2.
+typedef struct lane_winograd {
+    ptrdiff_t inputs, outputs, height, width, upsampling;
+} lane_winograd;
+
 // Pooling windows of window x window every stride pixels, no padding.
 typedef struct lane_pooling {
     ptrdiff_t channels, input_height, input_width;
@@ -69,6 +76,28 @@ typedef struct lane_kernels {
     // [inputs, h, w] to [inputs, h + 2 padding, w + 2 padding] with zeros around.
     void (*pad_input)(const lane_convolution *shape, const float *x, float *padded, ptrdiff_t first_block,
                       ptrdiff_t end_block);
+
+    // --- 3 x 3 convolution by Winograd's algorithm ---------------------------------------------------------------------
+    // 2.25 to 6 times fewer multiplications than the above, and rounding errors ten times as large.
+    // Floats of transformed weights, of scratch for one thread, and of one thread's sums for the gradient by the weights.
+    ptrdiff_t (*winograd_weights)(const lane_winograd *shape);
+    ptrdiff_t (*winograd_scratch)(const lane_winograd *shape);
+    ptrdiff_t (*winograd_sums_size)(const lane_winograd *shape);
+    // From [out,in,3,3], for the forward pass and for the gradient by the input.
+    void (*winograd_transform_weights)(const lane_winograd *shape, const float *weights, float *transformed);
+    void (*winograd_transform_weights_transposed)(const lane_winograd *shape, const float *weights, float *transformed);
+    void (*winograd_convolve)(const lane_winograd *shape, const float *x, const float *transformed,
+                              const float *_Nullable bias, float *y, float *scratch, ptrdiff_t first_block,
+                              ptrdiff_t end_block);
+    // Overwrites dx, which is as small as x.
+    void (*winograd_input_gradient)(const lane_winograd *shape, const float *dy, const float *transformed, float *dx,
+                                    float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
+    // Overwrites sums with what the blocks of the range add to the gradient by the weights.
+    void (*winograd_weight_gradient)(const lane_winograd *shape, const float *x, const float *dy, float *sums,
+                                     float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
+    // dw [out,in,3,3] from `parts` sums one after the other, for a range of input channels.
+    void (*winograd_finish_weight_gradient)(const lane_winograd *shape, const float *sums, ptrdiff_t parts, float *dw,
+                                            ptrdiff_t first_input, ptrdiff_t end_input);
 
     // --- pooling and upsampling --------------------------------------------------------------------------------------
     void (*max_pool)(const lane_pooling *shape, const float *x, float *y, ptrdiff_t first_block, ptrdiff_t end_block);

@@ -5,11 +5,11 @@ import Numerics
 package final class Convolution: Layer {
     package let weight: Parameter
     package let bias: Parameter?
-    private let inputs: Int
-    private let outputs: Int
-    private let kernel: Int
-    private let stride: Int
-    private let padding: Int
+    let inputs: Int
+    let outputs: Int
+    let kernel: Int
+    let stride: Int
+    let padding: Int
 
     package init(
         name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true
@@ -42,6 +42,7 @@ package final class Convolution: Layer {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
         if padding == 0, height == kernel, width == kernel { return try MatrixOperation(site, weight: weight, bias: bias) }
+        if WinogradOperation.pays(self, site.compute) { return try WinogradOperation(site, self, upsampling: 1) }
         let (_, outputHeight, outputWidth) = site.output.value.shape.channelsHeightWidth
         return try ConvolutionOperation(
             site, weight: weight, bias: bias,
@@ -58,7 +59,6 @@ final class ConvolutionOperation: Operation {
     private let bias: Parameter?
     private let shape: lane_convolution
     private let packed: Tensor
-    private let scratch: [Tensor]  // one for each thread
     private let padded: Batch?  // the input with its border of zeros, for the gradient by the weights
 
     init(_ site: Site, weight: Parameter, bias: Parameter?, shape: lane_convolution) throws {
@@ -68,7 +68,7 @@ final class ConvolutionOperation: Operation {
         self.shape = shape
         packed = try Tensor(weight.value.shape)
         let floats = withUnsafePointer(to: shape) { site.compute.kernels.convolution_scratch($0) }
-        scratch = try (0..<site.compute.threads).map { _ in try Tensor([floats]) }
+        try site.compute.reserveScratch(floats)
         let border = 2 * shape.padding
         padded =
             site.trains && shape.padding > 0
@@ -85,8 +85,8 @@ final class ConvolutionOperation: Operation {
             kernels.pack_weights(shape, weight.value.pointer, packed.pointer)
             site.compute.parallelWithIndex(y.blocks) { thread, blocks in
                 kernels.convolve(
-                    shape, x.pointer, packed.pointer, bias?.value.pointer, y.pointer, scratch[thread].pointer,
-                    blocks.lowerBound, blocks.upperBound)
+                    shape, x.pointer, packed.pointer, bias?.value.pointer, y.pointer,
+                    site.compute.scratch(of: thread), blocks.lowerBound, blocks.upperBound)
             }
         }
     }
@@ -99,8 +99,8 @@ final class ConvolutionOperation: Operation {
                 kernels.pack_weights_transposed(shape, weight.value.pointer, packed.pointer)
                 site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
                     kernels.convolve_input_gradient(
-                        shape, dy.pointer, packed.pointer, dx.pointer, scratch[thread].pointer, blocks.lowerBound,
-                        blocks.upperBound)
+                        shape, dy.pointer, packed.pointer, dx.pointer, site.compute.scratch(of: thread),
+                        blocks.lowerBound, blocks.upperBound)
                 }
             }
         }

@@ -1,7 +1,7 @@
 import Numerics
 
 /// Nearest-neighbour upsampling: every pixel becomes factor x factor pixels.
-package final class Upsampling: Layer {
+package final class Upsampling: FusibleLayer {
     private let factor: Int
 
     package init(factor: Int = 2) {
@@ -14,6 +14,11 @@ package final class Upsampling: Layer {
     }
 
     package func plan(_ site: Site) throws -> any Operation { UpsamplingOperation(site, factor: factor) }
+
+    func fused(with next: any Layer, _ compute: Compute) -> (any Layer)? {
+        guard let convolution = next as? Convolution else { return nil }
+        return UpsampledConvolution(convolution, factor: factor, compute)
+    }
 }
 
 final class UpsamplingOperation: Operation {

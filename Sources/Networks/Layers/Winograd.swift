@@ -1,0 +1,91 @@
+import LaneKernels
+import Numerics
+
+/// A 3 x 3 convolution of stride 1 and padding 1 by Winograd's algorithm, of an image or of its upsampling by 2, which is
+/// never made.
+final class WinogradOperation: Operation {
+    private let site: Site
+    private let weight: Parameter
+    private let bias: Parameter?
+    private let shape: lane_winograd
+    private let transformed: Tensor
+    private let transposed: Tensor?
+    private let sums: Tensor?  // of each thread, for the gradient by the weights
+
+    /// Whether the algorithm fits the convolution and beats the direct one.
+    static func pays(_ convolution: Convolution, _ compute: Compute) -> Bool {
+        let (inputs, outputs) = (convolution.inputs, convolution.outputs)
+        // The transforms cost about as much as two multiplications for each channel.
+        return compute.usesWinograd && convolution.kernel == 3 && convolution.stride == 1 && convolution.padding == 1
+            && inputs * outputs > 2 * (inputs + outputs)
+    }
+
+    /// - Parameter upsampling: 2 to convolve the input's upsampling by 2, else 1.
+    init(_ site: Site, _ convolution: Convolution, upsampling: Int) throws {
+        self.site = site
+        weight = convolution.weight
+        bias = convolution.bias
+        let (_, height, width) = site.output.value.shape.channelsHeightWidth
+        shape = lane_winograd(
+            inputs: convolution.inputs, outputs: convolution.outputs, height: height, width: width,
+            upsampling: upsampling)
+        let (compute, kernels) = (site.compute, site.compute.kernels)
+        let (weights, scratch, sumsOfThread) = withUnsafePointer(to: shape) {
+            (kernels.winograd_weights($0), kernels.winograd_scratch($0), kernels.winograd_sums_size($0))
+        }
+        try compute.reserveScratch(scratch)
+        transformed = try Tensor([weights])
+        transposed = site.inputs[0].gradient == nil ? nil : try Tensor([weights])
+        sums = site.trains ? try Tensor([min(compute.threads, site.output.value.blocks), sumsOfThread]) : nil
+    }
+
+    private var kernels: Kernels { site.compute.kernels }
+
+    func forward(training: Bool) {
+        let (x, y) = (site.inputs[0].value, site.output.value)
+        withUnsafePointer(to: shape) { shape in
+            kernels.winograd_transform_weights(shape, weight.value.pointer, transformed.pointer)
+            site.compute.parallelWithIndex(y.blocks) { thread, blocks in
+                kernels.winograd_convolve(
+                    shape, x.pointer, transformed.pointer, bias?.value.pointer, y.pointer,
+                    site.compute.scratch(of: thread), blocks.lowerBound, blocks.upperBound)
+            }
+        }
+    }
+
+    func backward() {
+        guard let dy = site.output.gradient else { return }
+        withUnsafePointer(to: shape) { shape in
+            if let dw = weight.gradient, let sums { weightGradient(shape, dy, dw, sums) }
+            if let dx = site.inputs[0].gradient, let transposed {
+                kernels.winograd_transform_weights_transposed(shape, weight.value.pointer, transposed.pointer)
+                site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
+                    kernels.winograd_input_gradient(
+                        shape, dy.pointer, transposed.pointer, dx.pointer, site.compute.scratch(of: thread),
+                        blocks.lowerBound, blocks.upperBound)
+                }
+            }
+        }
+    }
+
+    private func weightGradient(_ shape: UnsafePointer<lane_winograd>, _ dy: Batch, _ dw: Tensor, _ sums: Tensor) {
+        let (x, parts) = (site.inputs[0].value, sums.shape[0])
+        site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
+            kernels.winograd_weight_gradient(
+                shape, x.pointer, dy.pointer, sums.pointer + thread * sums.shape[1], site.compute.scratch(of: thread),
+                blocks.lowerBound, blocks.upperBound)
+        }
+        site.compute.parallel(self.shape.inputs) { inputs in
+            kernels.winograd_finish_weight_gradient(
+                shape, sums.pointer, parts, dw.pointer, inputs.lowerBound, inputs.upperBound)
+        }
+        if let db = bias?.gradient {
+            let pixels = self.shape.height * self.shape.width
+            site.compute.parallel(self.shape.outputs) { channels in
+                kernels.channel_sums(
+                    dy.pointer, dy.blocks, self.shape.outputs, pixels, db.pointer, channels.lowerBound,
+                    channels.upperBound)
+            }
+        }
+    }
+}
