@@ -4,6 +4,7 @@
 
 #define TARGET_SUFFIX baseline
 #define TARGET_NAME "baseline"
+#define NATIVE_FLOATS 4
 #if defined(__aarch64__)
 // 32 registers of 4 floats: 6 x 1 vectors of 16 take 24 of them.
 #define TILE_OUTPUTS 6
@@ -16,6 +17,7 @@
 #include "kernels.inc"
 #undef TARGET_SUFFIX
 #undef TARGET_NAME
+#undef NATIVE_FLOATS
 #undef TILE_OUTPUTS
 #undef TILE_VECTORS
 
@@ -25,11 +27,13 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi2"))), apply_to = function)
 #define TARGET_SUFFIX avx2
 #define TARGET_NAME "avx2"
+#define NATIVE_FLOATS 8
 #define TILE_OUTPUTS 6
 #define TILE_VECTORS 6
 #include "kernels.inc"
 #undef TARGET_SUFFIX
 #undef TARGET_NAME
+#undef NATIVE_FLOATS
 #undef TILE_OUTPUTS
 #undef TILE_VECTORS
 #pragma clang attribute pop
@@ -38,11 +42,13 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi2"))), apply_to = function)
 #define TARGET_SUFFIX avx512
 #define TARGET_NAME "avx512"
+#define NATIVE_FLOATS 16
 #define TILE_OUTPUTS 8
 #define TILE_VECTORS 24
 #include "kernels.inc"
 #undef TARGET_SUFFIX
 #undef TARGET_NAME
+#undef NATIVE_FLOATS
 #undef TILE_OUTPUTS
 #undef TILE_VECTORS
 #pragma clang attribute pop

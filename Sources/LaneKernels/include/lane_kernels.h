@@ -95,9 +95,10 @@ typedef struct lane_kernels {
     // Overwrites sums with what the blocks of the range add to the gradient by the weights.
     void (*winograd_weight_gradient)(const lane_winograd *shape, const float *x, const float *dy, float *sums,
                                      float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
-    // dw [out,in,3,3] from `parts` sums one after the other, for a range of input channels.
+    // dw [out,in,3,3] from `parts` sums one after the other, in tasks that each write a part of it.
+    ptrdiff_t (*winograd_finish_tasks)(const lane_winograd *shape);
     void (*winograd_finish_weight_gradient)(const lane_winograd *shape, const float *sums, ptrdiff_t parts, float *dw,
-                                            ptrdiff_t first_input, ptrdiff_t end_input);
+                                            ptrdiff_t first_task, ptrdiff_t end_task);
 
     // --- pooling and upsampling --------------------------------------------------------------------------------------
     void (*max_pool)(const lane_pooling *shape, const float *x, float *y, ptrdiff_t first_block, ptrdiff_t end_block);

@@ -75,9 +75,9 @@ final class WinogradOperation: Operation {
                 shape, x.pointer, dy.pointer, sums.pointer + thread * sums.shape[1], site.compute.scratch(of: thread),
                 blocks.lowerBound, blocks.upperBound)
         }
-        site.compute.parallel(self.shape.inputs) { inputs in
+        site.compute.parallel(kernels.winograd_finish_tasks(shape)) { tasks in
             kernels.winograd_finish_weight_gradient(
-                shape, sums.pointer, parts, dw.pointer, inputs.lowerBound, inputs.upperBound)
+                shape, sums.pointer, parts, dw.pointer, tasks.lowerBound, tasks.upperBound)
         }
         if let db = bias?.gradient {
             let pixels = self.shape.height * self.shape.width
