@@ -41,7 +41,16 @@ typedef struct lane_pooling {
     ptrdiff_t channels, input_height, input_width;
     ptrdiff_t output_height, output_width;
     ptrdiff_t window, stride;
+    int rectifies; // max pooling of ReLU(x)
 } lane_pooling;
+
+// Batch normalisation of [channels, pixels] followed by LeakyReLU, with slope 1 for none. The arrays have a number for each
+// channel; scale = weight * inverse_deviation and shift = bias - mean * scale.
+typedef struct lane_normalisation {
+    ptrdiff_t samples, channels, pixels;
+    const float *mean, *inverse_deviation, *scale, *shift;
+    float slope;
+} lane_normalisation;
 
 // The hyperparameters of one Adam step (Kingma and Ba 2015; decoupled decay as in Loshchilov and Hutter 2019).
 typedef struct lane_adam {
@@ -68,14 +77,9 @@ typedef struct lane_kernels {
     // dx from dy; overwrites dx.
     void (*convolve_input_gradient)(const lane_convolution *shape, const float *dy, const float *packed_transposed,
                                     float *dx, float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
-    // How many tasks the gradient by the weights falls into; each writes its own part of dw, over all blocks.
-    ptrdiff_t (*weight_gradient_tasks)(const lane_convolution *shape);
-    // dw [out,in,kh,kw] from x, already padded by pad_input when padding > 0, and dy; overwrites its part of dw.
-    void (*convolve_weight_gradient)(const lane_convolution *shape, const float *padded_x, const float *dy, float *dw,
-                                     ptrdiff_t blocks, ptrdiff_t first_task, ptrdiff_t end_task);
-    // [inputs, h, w] to [inputs, h + 2 padding, w + 2 padding] with zeros around.
-    void (*pad_input)(const lane_convolution *shape, const float *x, float *padded, ptrdiff_t first_block,
-                      ptrdiff_t end_block);
+    // Overwrites dw [out,in,kh,kw] with what the blocks of the range add to the gradient by the weights.
+    void (*convolve_weight_gradient)(const lane_convolution *shape, const float *x, const float *dy, float *dw,
+                                     float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
 
     // --- 3 x 3 convolution by Winograd's algorithm ---------------------------------------------------------------------
     // 2.25 to 6 times fewer multiplications than the above, and rounding errors ten times as large.
@@ -92,8 +96,8 @@ typedef struct lane_kernels {
     // Overwrites dx, which is as small as x.
     void (*winograd_input_gradient)(const lane_winograd *shape, const float *dy, const float *transformed, float *dx,
                                     float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
-    // Overwrites sums with what the blocks of the range add to the gradient by the weights.
-    void (*winograd_weight_gradient)(const lane_winograd *shape, const float *x, const float *dy, float *sums,
+    // Overwrites sums, and db [outputs], with what the blocks of the range add to the gradients by the weights and the bias.
+    void (*winograd_weight_gradient)(const lane_winograd *shape, const float *x, const float *dy, float *sums, float *db,
                                      float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
     // dw [out,in,3,3] from `parts` sums one after the other, in tasks that each write a part of it.
     ptrdiff_t (*winograd_finish_tasks)(const lane_winograd *shape);
@@ -120,18 +124,16 @@ typedef struct lane_kernels {
     // Mean and biased variance of each channel over `samples` samples and `pixels` pixels.
     void (*channel_statistics)(const float *x, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels, float *mean,
                                float *variance, ptrdiff_t first_channel, ptrdiff_t end_channel);
-    // y = x * scale + shift, by channel.
-    void (*channel_affine)(const float *x, float *y, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels,
-                           const float *scale, const float *shift, ptrdiff_t first_channel, ptrdiff_t end_channel);
-    // sum of dy, and of dy * (x - mean) * inverse_deviation.
-    void (*normalisation_sums)(const float *x, const float *dy, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels,
-                               const float *mean, const float *inverse_deviation, float *sum_dy, float *sum_dy_xhat,
-                               ptrdiff_t first_channel, ptrdiff_t end_channel);
-    // dx = scale * (dy - mean_dy - xhat * mean_dy_xhat), zero in the lanes past `samples`.
-    void (*normalisation_gradient)(const float *x, const float *dy, float *dx, ptrdiff_t samples, ptrdiff_t channels,
-                                   ptrdiff_t pixels, const float *mean, const float *inverse_deviation,
-                                   const float *scale, const float *mean_dy, const float *mean_dy_xhat,
-                                   ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // y = leaky(x * scale + shift), where leaky is LeakyReLU with the slope.
+    void (*normalise)(const float *x, float *y, const lane_normalisation *shape, ptrdiff_t first_channel,
+                      ptrdiff_t end_channel);
+    // With g = dy * leaky'(x * scale + shift) and xhat = (x - mean) * inverse_deviation: the sums of g and of g * xhat.
+    void (*normalisation_sums)(const float *x, const float *dy, const lane_normalisation *shape, float *sum_dy,
+                               float *sum_dy_xhat, ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // dx = scale * (g - mean_dy - xhat * mean_dy_xhat), zero in the lanes past `samples`.
+    void (*normalisation_gradient)(const float *x, const float *dy, float *dx, const lane_normalisation *shape,
+                                   const float *mean_dy, const float *mean_dy_xhat, ptrdiff_t first_channel,
+                                   ptrdiff_t end_channel);
     // sums[c] = sum of x over samples and pixels.
     void (*channel_sums)(const float *x, ptrdiff_t blocks, ptrdiff_t channels, ptrdiff_t pixels, float *sums,
                          ptrdiff_t first_channel, ptrdiff_t end_channel);

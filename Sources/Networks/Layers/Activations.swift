@@ -1,8 +1,8 @@
 import Numerics
 
 /// y = x where x is positive, else slope x. Slope 0 is ReLU.
-package final class LeakyReLU: Layer {
-    private let slope: Float
+package final class LeakyReLU: FusibleLayer {
+    let slope: Float
 
     /// - Parameter slope: at least 0.
     package init(slope: Float = 0.01) {
@@ -14,6 +14,10 @@ package final class LeakyReLU: Layer {
     package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "LeakyReLU") }
 
     package func plan(_ site: Site) throws -> any Operation { LeakyReLUOperation(site, slope: slope) }
+
+    func fused(with next: any Layer, _ compute: Compute) -> (any Layer)? {
+        slope == 0 ? (next as? Pooling)?.rectifying() : nil
+    }
 }
 
 final class LeakyReLUOperation: Operation {

@@ -1,8 +1,9 @@
+import LaneKernels
 import Numerics
 
 /// Batch normalisation over samples and pixels (Ioffe and Szegedy 2015): y = weight (x - mean) / sqrt(variance + epsilon) +
 /// bias, by channel. In training the statistics are the batch's, else the running ones.
-package final class BatchNorm: Layer {
+package final class BatchNorm: FusibleLayer {
     package let weight: Parameter?
     package let bias: Parameter?
     package let runningMean: Parameter
@@ -35,12 +36,34 @@ package final class BatchNorm: Layer {
         return input
     }
 
-    package func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, self) }
+    package func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, self, slope: 1) }
+
+    func fused(with next: any Layer, _ compute: Compute) -> (any Layer)? {
+        (next as? LeakyReLU).map { ActivatedBatchNorm(self, slope: $0.slope) }
+    }
+}
+
+/// Batch normalisation followed by LeakyReLU.
+final class ActivatedBatchNorm: Layer {
+    private let normalisation: BatchNorm
+    private let slope: Float
+
+    init(_ normalisation: BatchNorm, slope: Float) {
+        self.normalisation = normalisation
+        self.slope = slope
+    }
+
+    var parameters: [Parameter] { normalisation.parameters }
+
+    func outputShape(_ inputs: [Shape]) throws -> Shape { try normalisation.outputShape(inputs) }
+
+    func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, normalisation, slope: slope) }
 }
 
 final class BatchNormOperation: Operation {
     private let site: Site
     private let layer: BatchNorm
+    private let slope: Float  // of the LeakyReLU that follows; 1 for none
     private let pixels: Int
     private let mean: Tensor
     private let variance: Tensor
@@ -51,9 +74,10 @@ final class BatchNormOperation: Operation {
     private let meanGradientXhat: Tensor
     private var usesBatchStatistics = false
 
-    init(_ site: Site, _ layer: BatchNorm) throws {
+    init(_ site: Site, _ layer: BatchNorm, slope: Float) throws {
         self.site = site
         self.layer = layer
+        self.slope = slope
         pixels = site.output.value.elements / layer.channels
         let perChannel = try Shape([layer.channels])
         mean = try Tensor(perChannel)
@@ -67,6 +91,11 @@ final class BatchNormOperation: Operation {
 
     private var kernels: Kernels { site.compute.kernels }
     private var channels: Int { layer.channels }
+    private var shape: lane_normalisation {
+        lane_normalisation(
+            samples: site.samples, channels: channels, pixels: pixels, mean: mean.pointer,
+            inverse_deviation: inverseDeviation.pointer, scale: scale.pointer, shift: shift.pointer, slope: slope)
+    }
 
     func forward(training: Bool) {
         let (x, y) = (site.inputs[0].value, site.output.value)
@@ -87,10 +116,10 @@ final class BatchNormOperation: Operation {
             scale[c] = (layer.weight?.value[c] ?? 1) * inverseDeviation[c]
             shift[c] = (layer.bias?.value[c] ?? 0) - mean[c] * scale[c]
         }
-        site.compute.parallel(channels) { range in
-            kernels.channel_affine(
-                x.pointer, y.pointer, site.samples, channels, pixels, scale.pointer, shift.pointer, range.lowerBound,
-                range.upperBound)
+        withUnsafePointer(to: shape) { shape in
+            site.compute.parallel(channels) { range in
+                kernels.normalise(x.pointer, y.pointer, shape, range.lowerBound, range.upperBound)
+            }
         }
     }
 
@@ -103,15 +132,19 @@ final class BatchNormOperation: Operation {
         }
     }
 
-    /// With xhat = (x - mean) / deviation: dbias = sum dy, dweight = sum dy xhat, and in training
-    /// dx = scale (dy - mean(dy) - xhat mean(dy xhat)), because the statistics depend on x too.
+    /// With g the gradient by the normalised x and xhat = (x - mean) / deviation: dbias = sum g, dweight = sum g xhat, and in
+    /// training dx = scale (g - mean(g) - xhat mean(g xhat)), because the statistics depend on x too.
     func backward() {
+        withUnsafePointer(to: shape) { backward($0) }
+    }
+
+    private func backward(_ shape: UnsafePointer<lane_normalisation>) {
         guard let dy = site.output.gradient else { return }
         let x = site.inputs[0].value
         site.compute.parallel(channels) { range in
             kernels.normalisation_sums(
-                x.pointer, dy.pointer, site.samples, channels, pixels, mean.pointer, inverseDeviation.pointer,
-                meanGradient.pointer, meanGradientXhat.pointer, range.lowerBound, range.upperBound)
+                x.pointer, dy.pointer, shape, meanGradient.pointer, meanGradientXhat.pointer, range.lowerBound,
+                range.upperBound)
         }
         if site.trains {
             layer.bias?.gradient?.load(meanGradient)
@@ -125,8 +158,7 @@ final class BatchNormOperation: Operation {
         }
         site.compute.parallel(channels) { range in
             kernels.normalisation_gradient(
-                x.pointer, dy.pointer, dx.pointer, site.samples, channels, pixels, mean.pointer,
-                inverseDeviation.pointer, scale.pointer, meanGradient.pointer, meanGradientXhat.pointer,
+                x.pointer, dy.pointer, dx.pointer, shape, meanGradient.pointer, meanGradientXhat.pointer,
                 range.lowerBound, range.upperBound)
         }
     }

@@ -59,7 +59,7 @@ final class ConvolutionOperation: Operation {
     private let bias: Parameter?
     private let shape: lane_convolution
     private let packed: Tensor
-    private let padded: Batch?  // the input with its border of zeros, for the gradient by the weights
+    private let parts: Tensor?  // the gradient by the weights of each thread but the first
 
     init(_ site: Site, weight: Parameter, bias: Parameter?, shape: lane_convolution) throws {
         self.site = site
@@ -69,12 +69,8 @@ final class ConvolutionOperation: Operation {
         packed = try Tensor(weight.value.shape)
         let floats = withUnsafePointer(to: shape) { site.compute.kernels.convolution_scratch($0) }
         try site.compute.reserveScratch(floats)
-        let border = 2 * shape.padding
-        padded =
-            site.trains && shape.padding > 0
-            ? try Batch(
-                samples: site.samples,
-                shape: Shape([shape.inputs, shape.input_height + border, shape.input_width + border])) : nil
+        let others = min(site.compute.threads, site.output.value.blocks) - 1
+        parts = site.trains && others > 0 ? try Tensor([others, weight.value.count]) : nil
     }
 
     private var kernels: Kernels { site.compute.kernels }
@@ -107,15 +103,17 @@ final class ConvolutionOperation: Operation {
     }
 
     private func weightGradient(_ shape: UnsafePointer<lane_convolution>, _ dy: Batch, _ dw: Tensor) {
-        let x = site.inputs[0].value
-        if let padded {
-            site.compute.parallel(x.blocks) { blocks in
-                kernels.pad_input(shape, x.pointer, padded.pointer, blocks.lowerBound, blocks.upperBound)
-            }
-        }
-        site.compute.parallel(kernels.weight_gradient_tasks(shape)) { tasks in
+        let (x, count) = (site.inputs[0].value, dw.count)
+        site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
+            var target = dw.pointer
+            if thread > 0, let parts { target = parts.pointer + (thread - 1) * count }
             kernels.convolve_weight_gradient(
-                shape, (padded ?? x).pointer, dy.pointer, dw.pointer, dy.blocks, tasks.lowerBound, tasks.upperBound)
+                shape, x.pointer, dy.pointer, target, site.compute.scratch(of: thread), blocks.lowerBound,
+                blocks.upperBound)
+        }
+        for part in 0..<(parts?.shape[0] ?? 0) {
+            guard let source = parts?.pointer else { break }
+            for i in 0..<count { dw.pointer[i] += source[part * count + i] }
         }
         if let db = bias?.gradient {
             let pixels = self.shape.output_height * self.shape.output_width

@@ -8,12 +8,24 @@ package final class Pooling: Layer {
     private let kind: Kind
     private let window: Int
     private let stride: Int
+    /// Whether it pools ReLU of its input.
+    private let rectifies: Bool
 
     /// - Parameter stride: nil for windows side by side.
-    package init(_ kind: Kind, window: Int, stride: Int? = nil) {
+    package convenience init(_ kind: Kind, window: Int, stride: Int? = nil) {
+        self.init(kind, window: window, stride: stride ?? window, rectifies: false)
+    }
+
+    private init(_ kind: Kind, window: Int, stride: Int, rectifies: Bool) {
         self.kind = kind
         self.window = window
-        self.stride = stride ?? window
+        self.stride = stride
+        self.rectifies = rectifies
+    }
+
+    /// ReLU and this pooling in one layer, if it is max pooling.
+    func rectifying() -> Pooling? {
+        kind == .max ? Pooling(kind, window: window, stride: stride, rectifies: true) : nil
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape {
@@ -32,7 +44,7 @@ package final class Pooling: Layer {
             site, kind,
             lane_pooling(
                 channels: channels, input_height: height, input_width: width, output_height: outputHeight,
-                output_width: outputWidth, window: window, stride: stride))
+                output_width: outputWidth, window: window, stride: stride, rectifies: rectifies ? 1 : 0))
     }
 }
 

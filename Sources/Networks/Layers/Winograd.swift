@@ -11,6 +11,7 @@ final class WinogradOperation: Operation {
     private let transformed: Tensor
     private let transposed: Tensor?
     private let sums: Tensor?  // of each thread, for the gradient by the weights
+    private let biasSums: Tensor?  // and by the bias
 
     /// Whether the algorithm fits the convolution and beats the direct one.
     static func pays(_ convolution: Convolution, _ compute: Compute) -> Bool {
@@ -36,7 +37,9 @@ final class WinogradOperation: Operation {
         try compute.reserveScratch(scratch)
         transformed = try Tensor([weights])
         transposed = site.inputs[0].gradient == nil ? nil : try Tensor([weights])
-        sums = site.trains ? try Tensor([min(compute.threads, site.output.value.blocks), sumsOfThread]) : nil
+        let parts = min(compute.threads, site.output.value.blocks)
+        sums = site.trains ? try Tensor([parts, sumsOfThread]) : nil
+        biasSums = site.trains ? try Tensor([parts, convolution.outputs]) : nil
     }
 
     private var kernels: Kernels { site.compute.kernels }
@@ -56,7 +59,7 @@ final class WinogradOperation: Operation {
     func backward() {
         guard let dy = site.output.gradient else { return }
         withUnsafePointer(to: shape) { shape in
-            if let dw = weight.gradient, let sums { weightGradient(shape, dy, dw, sums) }
+            if let dw = weight.gradient, let sums, let biasSums { weightGradient(shape, dy, dw, sums, biasSums) }
             if let dx = site.inputs[0].gradient, let transposed {
                 kernels.winograd_transform_weights_transposed(shape, weight.value.pointer, transposed.pointer)
                 site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
@@ -68,24 +71,21 @@ final class WinogradOperation: Operation {
         }
     }
 
-    private func weightGradient(_ shape: UnsafePointer<lane_winograd>, _ dy: Batch, _ dw: Tensor, _ sums: Tensor) {
-        let (x, parts) = (site.inputs[0].value, sums.shape[0])
+    private func weightGradient(
+        _ shape: UnsafePointer<lane_winograd>, _ dy: Batch, _ dw: Tensor, _ sums: Tensor, _ biasSums: Tensor
+    ) {
+        let (x, parts, outputs) = (site.inputs[0].value, sums.shape[0], biasSums.shape[1])
         site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
             kernels.winograd_weight_gradient(
-                shape, x.pointer, dy.pointer, sums.pointer + thread * sums.shape[1], site.compute.scratch(of: thread),
-                blocks.lowerBound, blocks.upperBound)
+                shape, x.pointer, dy.pointer, sums.pointer + thread * sums.shape[1], biasSums.pointer + thread * outputs,
+                site.compute.scratch(of: thread), blocks.lowerBound, blocks.upperBound)
         }
         site.compute.parallel(kernels.winograd_finish_tasks(shape)) { tasks in
             kernels.winograd_finish_weight_gradient(
                 shape, sums.pointer, parts, dw.pointer, tasks.lowerBound, tasks.upperBound)
         }
         if let db = bias?.gradient {
-            let pixels = self.shape.height * self.shape.width
-            site.compute.parallel(self.shape.outputs) { channels in
-                kernels.channel_sums(
-                    dy.pointer, dy.blocks, self.shape.outputs, pixels, db.pointer, channels.lowerBound,
-                    channels.upperBound)
-            }
+            for o in 0..<outputs { db[o] = (0..<parts).reduce(0) { $0 + biasSums[$1 * outputs + o] } }
         }
     }
 }
