@@ -5,7 +5,7 @@ import Numerics
 package struct Architecture {
     let name: String
     private let arguments: [(name: String, value: Int)]
-    private let text: String
+    let text: String
 
     /// - Throws: `invalidArgument` when the string does not have the form `name` or `name(key=number,...)`.
     init(_ text: String) throws {
@@ -54,12 +54,17 @@ extension Network {
     ///   `Architecture` for arguments.
     /// - Throws: `invalidArgument` for an unknown or impossible architecture, `outOfMemory`.
     package convenience init(architecture text: String, seed: UInt64) throws {
-        let architecture = try Architecture(text)
-        let (network, name) = (try Network.plan(architecture), text)
-        self.init(
-            architecture: name, inputShape: network.inputShape, nodes: network.nodes, featureNode: network.featureNode)
+        try self.init(architecture: text)
         var random = Philox(seed: seed, stream: .weights)
         initialise(&random)
+    }
+
+    /// A network whose weights are about to be set: those of linear and convolution layers are zero.
+    /// - Throws: as with a seed.
+    package convenience init(architecture text: String) throws {
+        let network = try Network.plan(Architecture(text))
+        self.init(
+            architecture: text, inputShape: network.inputShape, nodes: network.nodes, featureNode: network.featureNode)
     }
 
     private static func plan(_ architecture: Architecture) throws -> Network {
