@@ -30,6 +30,14 @@ func requireText(_ text: UnsafePointer<CChar>?, _ name: String) throws -> String
     String(cString: try require(text, name))
 }
 
+/// The path of a file. Bytes that are no UTF-8 would not be the same file's name afterwards, so they are refused.
+func requirePath(_ path: UnsafePointer<CChar>?, _ name: String) throws -> String {
+    guard let path = String(validatingCString: try require(path, name)) else {
+        throw DaflError.invalid(name, "\"\(try requireText(path, name))\"", "UTF-8")
+    }
+    return path
+}
+
 /// The case of a name among all that the enumeration has.
 func requireCase<Choice: RawRepresentable & CaseIterable>(
     _ text: UnsafePointer<CChar>?, _ name: String

@@ -38,7 +38,7 @@ public func dafl_network_load(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
-        out.pointee = makeHandle(NetworkObject(try Network.load(path: requireText(path, "path"))))
+        out.pointee = makeHandle(NetworkObject(try Network.load(path: requirePath(path, "path"))))
     }
 }
 
@@ -51,7 +51,7 @@ public func dafl_network_load(
 public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?) -> dafl_status {
     answering {
         try using(network, "network", as: NetworkObject.self) { object in
-            try object.network.save(path: requireText(path, "path"))
+            try object.network.save(path: requirePath(path, "path"))
         }
     }
 }

@@ -6,7 +6,7 @@ import Numerics
 ///
 /// For random weights u of the logits and a random direction d, backward(u) . d must be the derivative of u . t(x) along d;
 /// the same for the features. A network of piecewise linear layers bends between the two points of a difference, and float32
-/// rounds it, each at another distance: the best of three distances counts.
+/// rounds it, each at another distance: the best of four distances counts.
 ///
 /// - Throws: `teacher` with both numbers when they differ, and what the teacher throws.
 func checkGradients(of teacher: any Teacher, seed: UInt64, _ compute: Compute) throws {
@@ -55,7 +55,7 @@ func checkGradients(of teacher: any Teacher, seed: UInt64, _ compute: Compute) t
         return parts.map { rowProducts($0.answer, $0.weights) }
     }
     var best: [(error: Double, difference: [Double])] = parts.map { _ in (.infinity, []) }
-    for distance: Float in [3e-2, 3e-3, 3e-4] {
+    for distance: Float in [3e-2, 3e-3, 3e-4, 3e-5] {
         let (ahead, behind) = (try sums(at: distance), try sums(at: -distance))
         for (index, part) in parts.enumerated() {
             let difference = zip(ahead[index], behind[index]).map { ($0 - $1) / (2 * Double(distance)) }

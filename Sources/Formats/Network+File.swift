@@ -5,10 +5,10 @@ import Numerics
 /// architecture in the metadata, so that a file alone rebuilds its network.
 extension Network {
     private static let architectureKey = "architecture"
-    /// Names in a file, like any text in it, may be of any length, and an architecture's length is a number of layers.
+    /// Bounds the layers that a file can ask for, whose text may be of any length.
     private static let longestArchitecture = 4096
 
-    /// The network that `save` wrote, or one that PyTorch's tools saved with its architecture in the metadata. PyTorch's
+    /// The network that `save` wrote, or one that PyTorch's tools saved with its architecture in the metadata: their
     /// counters, `num_batches_tracked`, are passed over.
     /// - Throws: `io`, `format` when the file is damaged or its tensors are not the architecture's or not finite,
     ///   `unsupported` when they are not float32, `outOfMemory`.
@@ -16,8 +16,7 @@ extension Network {
         let file = try SafetensorsFile(path: path)
         return try naming(path) {
             let network = try planned(by: file)
-            // All of them before the first is read, so that an architecture of other sizes than the file's never touches
-            // the memory it asked for.
+            // All are checked before the first is read, so that weights which the file does not have are never touched.
             let entries = try network.entries(in: file)
             for (parameter, entry) in zip(network.parameters, entries) {
                 try file.read(entry, into: parameter.value)

@@ -63,7 +63,7 @@ package final class SafetensorsFile {
         guard length <= SafetensorsHeader.longest, length <= reader.size - lengthBytes else {
             throw DaflError(
                 .format,
-                "is no safetensors file, or was cut off: it announces a header of \(length) bytes and has \(reader.size)")
+                "is no safetensors file, or cut off: it announces a header of \(length) bytes and has \(reader.size)")
         }
         return Int(length)
     }

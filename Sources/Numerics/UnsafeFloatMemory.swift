@@ -4,6 +4,8 @@ import Glibc
 package final class UnsafeFloatMemory {
     package let start: UnsafeMutablePointer<Float>
     package let count: Int
+    private let allocation: UnsafeMutableRawPointer
+    private static let alignment = 64
 
     /// - Throws: `outOfMemory` when the bytes overflow, exceed the machine's memory or are refused by the system.
     package init(count: Int) throws {
@@ -12,17 +14,17 @@ package final class UnsafeFloatMemory {
         guard !overflow, bytes <= Self.physicalMemory else {
             throw DaflError(.outOfMemory, "\(count) floats are more than this machine's memory holds")
         }
-        var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
+        // calloc's large pieces are zero without being touched: memory that nobody writes to costs nothing.
+        guard let allocation = calloc(1, bytes + Self.alignment) else {
             throw DaflError(.outOfMemory, "no memory for \(count) floats")
         }
-        start = memory.bindMemory(to: Float.self, capacity: max(count, 1))
+        self.allocation = allocation
+        start = allocation.alignedUp(toMultipleOf: Self.alignment).bindMemory(to: Float.self, capacity: max(count, 1))
         self.count = count
-        start.initialize(repeating: 0, count: max(count, 1))
     }
 
     deinit {
-        free(start)
+        free(allocation)
     }
 
     private static let physicalMemory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))

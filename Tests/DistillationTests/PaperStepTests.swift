@@ -15,7 +15,7 @@ struct PaperStepTests {
     private let studentRate: Double
     private static let samples = 33
     /// A batch normalisation follows these biases and takes the mean away again, so their gradient is rounding alone.
-    private static let ineffective = ["l1.bias", "conv1.bias", "conv2.bias"]
+    private static let ineffective = ["conv1.bias", "conv2.bias"]
 
     init() throws {
         fixture = try SafetensorsFile(path: Fixture.path("paper-step.safetensors"))
@@ -57,11 +57,12 @@ struct PaperStepTests {
         #expect(try difference(rows(source.images), "images") < 1e-4)
         #expect(try difference(rows(source.logits), "logits") < 1e-4)
 
+        let largestGradient = source.network.parameters.compactMap(\.gradient).map(largest).reduce(0, max)
         for (prefix, network) in [("generator", source.network), ("student", training.network)] {
             for parameter in network.parameters {
                 if let gradient = parameter.gradient {
                     if prefix == "generator", Self.ineffective.contains(parameter.name) {
-                        #expect((0..<gradient.count).allSatisfy { abs(gradient[$0]) < 1e-5 }, "\(parameter.name)")
+                        #expect(largest(gradient) < 1e-4 * largestGradient, "\(parameter.name): \(largest(gradient)) of \(largestGradient)")
                         continue
                     }
                     let error = try difference(gradient, "gradient.\(prefix).\(parameter.name)")
@@ -97,9 +98,11 @@ struct PaperStepTests {
     private func difference(_ tensor: Tensor, _ name: String) throws -> Float {
         let expected = try fixture.tensor(named: name)
         try #require(expected.count == tensor.count)
-        let indices = 0..<tensor.count
-        let largest = indices.reduce(0) { max($0, abs(expected[$1])) }
-        return indices.reduce(0) { max($0, abs(tensor[$1] - expected[$1])) } / largest
+        return (0..<tensor.count).reduce(0) { max($0, abs(tensor[$1] - expected[$1])) } / largest(expected)
+    }
+
+    private func largest(_ tensor: Tensor) -> Float {
+        (0..<tensor.count).reduce(0) { max($0, abs(tensor[$1])) }
     }
 }
 
