@@ -40,12 +40,16 @@ package final class Compute {
         }
     }
 
-    /// The same for elementwise work on `count` floats, a multiple of 16: calls `body` with a start and a length.
+    /// The same for elementwise work on `count` floats: calls `body` with a start, a multiple of 16, and a length, which is
+    /// one too except at the end of a count that is none.
     package func parallelFloats(_ count: Int, _ body: (Int, Int) -> Void) {
         // Sharing less than this costs more than it saves.
         guard count >= 1 << 14 else { return body(0, count) }
-        parallel(count / Batch.lanes) { vectors in
-            body(vectors.lowerBound * Batch.lanes, vectors.count * Batch.lanes)
+        let wholeVectors = count / Batch.lanes
+        parallel(wholeVectors) { vectors in
+            let start = vectors.lowerBound * Batch.lanes
+            let end = vectors.upperBound == wholeVectors ? count : vectors.upperBound * Batch.lanes
+            body(start, end - start)
         }
     }
 }
