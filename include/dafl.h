@@ -82,12 +82,14 @@ const char *dafl_last_error(void);
  *
  *     lenet5                      LeNet-5 on [1,32,32], 10 classes, 61,706 parameters
  *     lenet5-half                 the same at half the width, 15,738 parameters
+ *     resnet18, resnet34          for small images, [3,32,32], with a 3x3 stem; 11,173,962 and 21,282,122 parameters
  *     mlp-784-1200-1200-10        linear layers with ReLU between them, of any sizes
  *     dafl-generator              the generator of the paper
  *
  * Arguments in parentheses change the defaults: "lenet5(channels=3,classes=26)",
- * "dafl-generator(latent=100,side=32,channels=1,width=128)". Tensors have the names and layouts of the same module in
- * PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so load_state_dict takes them as they are.
+ * "resnet18(side=64,channels=1,classes=100)", "dafl-generator(latent=100,side=32,channels=1,width=128)". Tensors have the
+ * names and layouts of the same module in PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so load_state_dict
+ * takes them as they are.
  */
 typedef struct dafl_network dafl_network;
 

@@ -20,13 +20,20 @@ import Testing
             feature: [60, 1, 1]),
         Size(
             architecture: "lenet5(channels=3,classes=26)", parameters: 61_706 + 2 * 6 * 25 + 16 * 85,
-            multiplyAdds: 416_520 + 2 * 6 * 25 * 28 * 28 + 16 * 84, input: [3, 32, 32], output: [26], feature: [120, 1, 1]),
+            multiplyAdds: 416_520 + 2 * 6 * 25 * 28 * 28 + 16 * 84, input: [3, 32, 32], output: [26],
+            feature: [120, 1, 1]),
         Size(
             architecture: "mlp-784-1200-1200-10", parameters: 2_395_210, multiplyAdds: 2_392_800, input: [784],
             output: [10], feature: [1200]),
         Size(
             architecture: "mlp-784-800-800-10", parameters: 1_276_810, multiplyAdds: 1_275_200, input: [784],
             output: [10], feature: [800]),
+        Size(
+            architecture: "resnet18", parameters: 11_173_962, multiplyAdds: 555_422_720, input: [3, 32, 32],
+            output: [10], feature: [512]),
+        Size(
+            architecture: "resnet34(classes=100)", parameters: 21_282_122 + 90 * 513,
+            multiplyAdds: 1_159_402_496 + 90 * 512, input: [3, 32, 32], output: [100], feature: [512]),
         Size(architecture: "mlp-5-3", parameters: 18, multiplyAdds: 15, input: [5], output: [3], feature: nil),
         Size(
             architecture: "dafl-generator", parameters: 1_049_985, multiplyAdds: 114_655_232, input: [100],
@@ -52,7 +59,8 @@ import Testing
         expectParameters(
             of: try Network(architecture: "lenet5", seed: 0),
             [
-                ("conv1.weight", [6, 1, 5, 5]), ("conv1.bias", [6]), ("conv2.weight", [16, 6, 5, 5]), ("conv2.bias", [16]),
+                ("conv1.weight", [6, 1, 5, 5]), ("conv1.bias", [6]), ("conv2.weight", [16, 6, 5, 5]),
+                ("conv2.bias", [16]),
                 ("conv3.weight", [120, 16, 5, 5]), ("conv3.bias", [120]), ("fc1.weight", [84, 120]), ("fc1.bias", [84]),
                 ("fc2.weight", [10, 84]), ("fc2.bias", [10]),
             ])
@@ -95,8 +103,9 @@ import Testing
         "", "lenet", "lenet5 ", "LENET5", "(classes=2)", "lenet5()", "lenet5(classes=10", "lenet5(classes=10))",
         "lenet5(classes)", "lenet5(classes=)", "lenet5(classes=ten)", "lenet5(classes=2.5)", "lenet5(classes=1)",
         "lenet5(classes=-1)", "lenet5(classes=99999999)", "lenet5(classes=99999999999999999999)", "lenet5(channels=0)",
-        "lenet5(classes=10,)", "lenet5(classes=10=10)", "lenet5(width=6)", "lenet5-half(divisor=2)",
-        "mlp", "mlp-", "mlp-784", "mlp-784-", "mlp--10", "mlp-784-0", "mlp-784--5", "mlp-784-ten", "mlp-784-10(classes=10)",
+        "lenet5(classes=10,)", "lenet5(classes=10=10)", "lenet5(classes=+10)", "lenet5(classes=3,classes=3)", "lenet5(width=6)", "lenet5-half(divisor=2)",
+        "mlp", "mlp-", "mlp-784", "mlp-784-", "mlp--10", "mlp-784-0", "mlp-784--5", "mlp-784-ten",
+        "mlp-784-10(classes=10)",
         "mlp-9999999-2", "dafl-generator(side=30)", "dafl-generator(side=0)", "dafl-generator(latent=0)",
         "dafl-generator(width=1)", "dafl-generator(channels=0)", "dafl-generator(depth=3)",
     ])

@@ -15,7 +15,9 @@ import Testing
 
     /// running = (1 - momentum) running + momentum batch, the variance with n - 1 below.
     @Test(arguments: [(2, [3]), (17, [2, 3, 2]), (5, [1, 1, 4])], [Float(0.1), 0.5])
-    func runningStatisticsMoveByMomentumTowardsTheUnbiasedOnes(size: (samples: Int, shape: [Int]), momentum: Float) throws {
+    func runningStatisticsMoveByMomentumTowardsTheUnbiasedOnes(size: (samples: Int, shape: [Int]), momentum: Float)
+        throws
+    {
         var random = Philox(seed: 1, stream: .check)
         let pass = try pass(size.samples, size.shape, momentum: momentum)
         let count = Double(size.samples * size.shape[1...].reduce(1, *))
@@ -46,7 +48,8 @@ import Testing
         pass.forward()
         expectClose(
             pass.output,
-            Reference.normalised(x, mean: before[2], variance: before[3], epsilon: 0.8, weight: before[0], bias: before[1]),
+            Reference.normalised(
+                x, mean: before[2], variance: before[3], epsilon: 0.8, weight: before[0], bias: before[1]),
             within: 1e-6)
         #expect(network.parameters.map(\.value.doubles) == before)
     }

@@ -62,7 +62,8 @@ import Testing
 
     /// The kinds of layer of the paper's generator in a row, in training.
     static let generator = Subject(
-        testDescription: "small generator", input: [3], samples: 17, training: true, mixesSamples: true, tolerance: 2e-4,
+        testDescription: "small generator", input: [3], samples: 17, training: true, mixesSamples: true,
+        tolerance: 2e-4,
         layers: { builder in
             try builder.add(Linear(name: "l1", inputs: 3, outputs: 8))
             try builder.add(Reshape(to: try Shape([2, 2, 2])))

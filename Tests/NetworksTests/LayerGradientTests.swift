@@ -28,16 +28,19 @@ import Testing
     ]
 
     private static func convolution(
-        _ input: [Int], outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true, samples: Int = 18
+        _ input: [Int], outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true,
+        samples: Int = 18
     ) -> Subject {
         Subject(
             testDescription:
-                "convolution \(input) to \(outputs), kernel \(kernel), stride \(stride), padding \(padding)", input: input,
+                "convolution \(input) to \(outputs), kernel \(kernel), stride \(stride), padding \(padding)",
+            input: input,
             samples: samples,
             layers: { builder in
                 try builder.add(
                     Convolution(
-                        name: "conv", inputs: input[0], outputs: outputs, kernel: kernel, stride: stride, padding: padding,
+                        name: "conv", inputs: input[0], outputs: outputs, kernel: kernel, stride: stride,
+                        padding: padding,
                         bias: bias))
                 return nil
             },

@@ -52,7 +52,9 @@ import Testing
             }
     }
 
-    @Test(arguments: architectures, [1, 2, 3]) func theSameThreadsGiveTheSameBits(architecture: String, threads: Int) throws {
+    @Test(arguments: architectures, [1, 2, 3]) func theSameThreadsGiveTheSameBits(architecture: String, threads: Int)
+        throws
+    {
         let first = try results(architecture, threads: threads)
         #expect(try results(architecture, threads: threads) == first)
         #expect(try results(architecture, threads: threads, rounds: 2) == first)
@@ -71,7 +73,8 @@ import Testing
     @Test(arguments: architectures) func backwardCanBeRepeated(architecture: String) throws {
         let network = try Network(architecture: architecture, seed: 1)
         let pass = try Pass(
-            network, input: Batch(samples: 5, shape: network.inputShape), gradients: [.weights, .input], Compute(threads: 2))
+            network, input: Batch(samples: 5, shape: network.inputShape), gradients: [.weights, .input],
+            Compute(threads: 2))
         var random = Philox(seed: 2, stream: .check)
         random.fillNormal(pass.input)
         random.fillNormal(try #require(pass.outputGradient))
@@ -113,7 +116,10 @@ import Testing
     @Test func layersRefuseInputsThatDoNotFit() throws {
         let refusals: [(any Layer, [[Int]])] = [
             (try Linear(name: "fc", inputs: 5, outputs: 2), [[4], [5, 2]]),
-            (try Convolution(name: "conv", inputs: 2, outputs: 1, kernel: 3), [[1, 5, 5], [2, 2, 5], [2, 5, 2], [2]]),
+            (
+                try Convolution(name: "conv", inputs: 2, outputs: 1, kernel: 3),
+                [[1, 5, 5], [2, 2, 5], [2, 5, 2], [2]]
+            ),
             (try BatchNorm(name: "bn", channels: 3), [[2, 3, 3], [4]]),
             (Pooling(.max, window: 3), [[1, 2, 5], [1, 5, 2], [9]]),
             (Reshape(to: try Shape([2, 3])), [[5], [7]]),

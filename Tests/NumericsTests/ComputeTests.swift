@@ -16,7 +16,9 @@ import Testing
     }
 
     @Test func levelChoosesTheKernelsUpToWhatTheProcessorRuns() throws {
-        func name(_ level: Int?) throws -> String { String(cString: try Compute(threads: 1, level: level).kernels.name) }
+        func name(_ level: Int?) throws -> String {
+            String(cString: try Compute(threads: 1, level: level).kernels.name)
+        }
         let available = Int(lane_kernels_available())
         let names = try (0..<available).map(name)
         #expect(names.first == "baseline")

@@ -77,7 +77,8 @@ import Training
         // T^2 multiplies the rounding of the logarithms too.
         #expect(abs(value - loss(student)) < 1e-6 * (loss(student) + temperature * temperature))
         #expect(
-            distance(gradient.rows.flatMap { $0 }, slopes(of: loss, at: student).flatMap { $0 }) < 1e-5 * max(1, temperature))
+            distance(gradient.rows.flatMap { $0 }, slopes(of: loss, at: student).flatMap { $0 }) < 1e-5
+                * max(1, temperature))
         #expect(gradient.hasZeroUnusedLanes)
     }
 

@@ -4,7 +4,9 @@ import Training
 
 @Suite struct ScheduleTests {
     @Test func constantStays() {
-        for step in [0, 1, 50, 99, 100, 1000] { #expect(Schedule.constant.rate(initial: 0.3, step: step, of: 100) == 0.3) }
+        for step in [0, 1, 50, 99, 100, 1000] {
+            #expect(Schedule.constant.rate(initial: 0.3, step: step, of: 100) == 0.3)
+        }
     }
 
     @Test func cosineFallsFromTheInitialRateToZero() {

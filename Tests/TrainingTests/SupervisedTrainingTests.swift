@@ -70,7 +70,8 @@ import Training
         )
         #expect(weights(first.network) == weights(second.network))
         #expect(first.losses == second.losses)
-        #expect(weights(first.network) != weights(try train(training { $0.seed = 7 }, problem, threads: threads).network))
+        #expect(
+            weights(first.network) != weights(try train(training { $0.seed = 7 }, problem, threads: threads).network))
     }
 
     /// Every image counts once in an epoch, also those left over: with a rate of zero the mean loss is the whole set's.
@@ -93,7 +94,7 @@ import Training
         #expect(weights(network) == weights(try Network(architecture: "mlp-3-16-3", seed: 1)))
     }
 
-    /// One step of plain gradient descent on the whole set: w - rate dL/dw, with dL/dw by finite differences of the loss.
+    /// One step of plain gradient descent on the whole set is w - rate dL/dw.
     @Test func aStepGoesAgainstTheGradientOfTheMeanLoss() throws {
         let problem = Problem(count: 20, seed: 4)
         let settings = training {
@@ -149,7 +150,21 @@ import Training
         #expect(epochs == 3)
     }
 
-    /// Batch normalisation learns its running statistics on the way.
+    /// Training is what running statistics come from.
+    @Test func batchNormLearnsItsRunningStatisticsOnTheWay() throws {
+        var builder = try NetworkBuilder(inputShape: [3])
+        try builder.add(BatchNorm(name: "bn", channels: 3))
+        try builder.add(Linear(name: "fc", inputs: 3, outputs: 3))
+        let network = builder.build(architecture: "", featureNode: nil)
+        let problem = Problem(count: 90, seed: 6)
+        try training { $0.epochs = 30 }.train(
+            network, rows: problem.rows, labels: problem.labels, count: 90, Compute(threads: 1)
+        ) { _, _ in }
+        // A third of the numbers of each column lie around 2, the others around 0.
+        let mean = try #require(network.parameter(named: "bn.running_mean")).value
+        #expect((0..<3).allSatisfy { abs(mean[$0] - 2 / 3) < 0.2 })
+    }
+
     @Test func convolutionalNetworksLearn() throws {
         var random = Philox(seed: 5, stream: .check)
         let labels = (0..<24).map { Int64($0 % 2) }

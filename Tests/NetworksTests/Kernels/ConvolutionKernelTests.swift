@@ -7,10 +7,11 @@ import Testing
         let shape: lane_convolution
         let samples: Int
         let hasBias: Bool
+        var name = "random"
 
         var testDescription: String {
             """
-            \(samples) x [\(shape.inputs), \(shape.input_height), \(shape.input_width)] to \
+            \(name): \(samples) x [\(shape.inputs), \(shape.input_height), \(shape.input_width)] to \
             [\(shape.outputs), \(shape.output_height), \(shape.output_width)], kernel \
             \(shape.kernel_height) x \(shape.kernel_width), stride \(shape.stride), padding \(shape.padding)
             """
@@ -34,15 +35,39 @@ import Testing
     }()
 
     static let namedCases = [
-        ("one pixel, one weight", lane_convolution(inputs: 1, height: 1, width: 1, outputs: 1, kernelHeight: 1, kernelWidth: 1), 1),
-        ("many inputs", lane_convolution(inputs: 37, height: 3, width: 4, outputs: 2, kernelHeight: 3, kernelWidth: 3, padding: 1), 5),
-        ("many outputs", lane_convolution(inputs: 2, height: 4, width: 3, outputs: 41, kernelHeight: 3, kernelWidth: 3, padding: 1), 2),
+        (
+            "one pixel, one weight",
+            lane_convolution(inputs: 1, height: 1, width: 1, outputs: 1, kernelHeight: 1, kernelWidth: 1), 1
+        ),
+        (
+            "many inputs",
+            lane_convolution(inputs: 37, height: 3, width: 4, outputs: 2, kernelHeight: 3, kernelWidth: 3, padding: 1),
+            5
+        ),
+        (
+            "many outputs",
+            lane_convolution(inputs: 2, height: 4, width: 3, outputs: 41, kernelHeight: 3, kernelWidth: 3, padding: 1),
+            2
+        ),
         ("wide", lane_convolution(inputs: 1, height: 2, width: 47, outputs: 3, kernelHeight: 2, kernelWidth: 1), 3),
-        ("kernel as large as the input", lane_convolution(inputs: 3, height: 5, width: 5, outputs: 4, kernelHeight: 5, kernelWidth: 5), 18),
-        ("more padding than kernel", lane_convolution(inputs: 2, height: 3, width: 3, outputs: 3, kernelHeight: 2, kernelWidth: 2, padding: 3), 4),
-        ("stride past the kernel", lane_convolution(inputs: 2, height: 9, width: 11, outputs: 3, kernelHeight: 2, kernelWidth: 2, stride: 4), 17),
-        ("many blocks", lane_convolution(inputs: 1, height: 3, width: 3, outputs: 2, kernelHeight: 2, kernelWidth: 2), 530),
-    ].map { Case(shape: $1, samples: $2, hasBias: true) }
+        (
+            "kernel as large as the input",
+            lane_convolution(inputs: 3, height: 5, width: 5, outputs: 4, kernelHeight: 5, kernelWidth: 5), 18
+        ),
+        (
+            "more padding than kernel",
+            lane_convolution(inputs: 2, height: 3, width: 3, outputs: 3, kernelHeight: 2, kernelWidth: 2, padding: 3), 4
+        ),
+        (
+            "stride past the kernel",
+            lane_convolution(inputs: 2, height: 9, width: 11, outputs: 3, kernelHeight: 2, kernelWidth: 2, stride: 4),
+            17
+        ),
+        (
+            "many blocks",
+            lane_convolution(inputs: 1, height: 3, width: 3, outputs: 2, kernelHeight: 2, kernelWidth: 2), 530
+        ),
+    ].map { Case(shape: $1, samples: $2, hasBias: true, name: $0) }
 
     @Test(arguments: namedCases + randomCases) func kernelsAreTheDefinition(_ c: Case) throws {
         var random = Philox(seed: 2, stream: .check)

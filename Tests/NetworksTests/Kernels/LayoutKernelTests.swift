@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct LayoutKernelTests {
     /// matrix[e, 16 b + lane] = lanes[b, e, lane].
-    @Test(arguments: [(1, 1), (17, 3), (40, 10)]) func matrixHoldsTheSamplesInColumns(samples: Int, elements: Int) throws {
+    @Test(arguments: [(1, 1), (17, 3), (40, 10)]) func matrixHoldsTheSamplesInColumns(samples: Int, elements: Int)
+        throws
+    {
         var random = Philox(seed: 1, stream: .check)
         let rows = Rows(samples: samples, [elements], from: &random)
         let lanes = try rows.batch()

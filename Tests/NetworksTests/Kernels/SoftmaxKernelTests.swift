@@ -14,13 +14,14 @@ import Testing
             expectClose(q, logP, within: 1e-6, "\(kernels.title): log p")
             // A relative error of p is an absolute one of log p, whose last digit grows with it.
             let errors = zip(Rows(p).values, logP.values).map { abs($0 / exp($1) - 1) / (1 + abs($1)) }
-            #expect(errors.allSatisfy { $0 < 3e-7 }, "\(kernels.title): p")
+            #expect(errors.allSatisfy { $0 < 1e-6 }, "\(kernels.title): p")
         }
     }
 
     @Test func largeLogitsStayFinite() throws {
         let rows: [[Double]] = [
-            [1e4, -1e4, 0], [1e30, -1e30, 1e30], [-1e30, -1e30, -1e30], [88, 89, 90], [-300, 0, -300], [1e-30, 0, -1e-30],
+            [1e4, -1e4, 0], [1e30, -1e30, 1e30], [-1e30, -1e30, -1e30], [88, 89, 90], [-300, 0, -300],
+            [1e-30, 0, -1e-30],
         ]
         let x = Rows(samples: rows.count, [3], rows.flatMap { $0.map { Double(Float($0)) } })
         let expected = Reference.logSoftmax(x, scale: 1)

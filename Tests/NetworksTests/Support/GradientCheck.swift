@@ -30,8 +30,8 @@ struct Subject: Sendable, CustomTestStringConvertible {
 ///
 ///     L = <direction, output> + <direction, features>
 ///
-/// along the input and every weight, at several numbers of threads. The slopes are central differences of the reference in
-/// Double, where they are good to nine digits, so the only errors left are those of float32.
+/// along the input and every weight, at several numbers of threads. The slopes are central differences of the reference
+/// in Double, where they are good to nine digits, so the only errors left are those of float32.
 func checkGradients(_ subject: Subject, threads: [Int] = [1, 3]) throws {
     var random = Philox(seed: 1, stream: .check)
     let network = try subject.network()
@@ -77,8 +77,8 @@ func checkGradients(_ subject: Subject, threads: [Int] = [1, 3]) throws {
     }
 }
 
-/// Finite differences of a function of many numbers: along each of them, or a random hundred where there are more, and along
-/// one random direction that all have part in.
+/// Finite differences of a function of many numbers: along each of them, or a random hundred where there are more, and
+/// along one random direction that all have part in.
 private struct Slopes {
     private let indices: [Int]
     private let differences: [Double]

@@ -3,7 +3,8 @@ import LaneKernels
 
 /// What the layers compute, written plainly over rows in Double: the other side of every comparison.
 enum Reference {
-    /// y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] x[c, i stride + u - padding, j stride + v - padding].
+    /// y[o, i, j] = bias[o] + sum over c, u, v of
+    /// weight[o, c, u, v] x[c, i stride + u - padding, j stride + v - padding].
     static func convolution(_ x: Rows, _ weight: [Double], _ bias: [Double]?, _ shape: lane_convolution) -> Rows {
         var y = Rows(samples: x.samples, [shape.outputs, shape.output_height, shape.output_width])
         if let bias {
@@ -40,7 +41,8 @@ enum Reference {
                                 for v in 0..<shape.kernel_width {
                                     let column = j * shape.stride + v - shape.padding
                                     guard (0..<shape.input_width).contains(column) else { continue }
-                                    let w_i = ((o * shape.inputs + c) * shape.kernel_height + u) * shape.kernel_width + v
+                                    let w_i =
+                                        ((o * shape.inputs + c) * shape.kernel_height + u) * shape.kernel_width + v
                                     body(x.index(n, c, row, column), w_i, y_i)
                                 }
                             }
@@ -145,7 +147,8 @@ enum Reference {
     ) -> Rows {
         var y = x
         eachPixel(x) { n, c, i, j in
-            y[n, c, i, j] = (x[n, c, i, j] - mean[c]) / (variance[c] + epsilon).squareRoot() * (weight?[c] ?? 1) + (bias?[c] ?? 0)
+            y[n, c, i, j] =
+                (x[n, c, i, j] - mean[c]) / (variance[c] + epsilon).squareRoot() * (weight?[c] ?? 1) + (bias?[c] ?? 0)
         }
         return y
     }
