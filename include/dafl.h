@@ -58,13 +58,21 @@ enum {
     DAFL_CANCELLED = -9               /* dafl_distillation_cancel stopped the run; it can go on */
 };
 
-/* To be described. */
+/* The library's version, "major.minor.patch". The text lives as long as the library. Any thread. */
 const char *dafl_version(void);
 
-/* To be described. */
+/*
+ * A short name for a status, such as "invalid argument"; "callback" for a number that a callback returned. The text
+ * lives
+ * as long as the library. Any thread.
+ */
 const char *dafl_status_name(dafl_status status);
 
-/* per thread, never NULL, cleared on entry of each fallible call */
+/*
+ * What went wrong in this thread's last call that returns a status: a sentence that names the argument, its value and
+ * what
+ * is allowed. "" when nothing did. Never NULL; valid until the thread's next such call.
+ */
 const char *dafl_last_error(void);
 
 /* ---------------------------------------------------------------------------------------------------------- networks */
@@ -74,12 +82,14 @@ const char *dafl_last_error(void);
  *
  *     lenet5                      LeNet-5 on [1,32,32], 10 classes, 61,706 parameters
  *     lenet5-half                 the same at half the width, 15,738 parameters
+ *     resnet18, resnet34          for small images, [3,32,32], with a 3x3 stem; 11,173,962 and 21,282,122 parameters
  *     mlp-784-1200-1200-10        linear layers with ReLU between them, of any sizes
  *     dafl-generator              the generator of the paper
  *
  * Arguments in parentheses change the defaults: "lenet5(channels=3,classes=26)",
- * "dafl-generator(latent=100,side=32,channels=1,width=128)". Tensors have the names and layouts of the same module in
- * PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so load_state_dict takes them as they are.
+ * "resnet18(side=64,channels=1,classes=100)", "dafl-generator(latent=100,side=32,channels=1,width=128)". Tensors have the
+ * names and layouts of the same module in PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so load_state_dict
+ * takes them as they are.
  */
 typedef struct dafl_network dafl_network;
 
@@ -126,45 +136,119 @@ typedef struct dafl_train_options {
     void *user_data;       /* handed to on_epoch */
 } dafl_train_options;
 
-/* To be described. */
+/*
+ * Makes a network with new weights, drawn as PyTorch's layers draw theirs.
+ *
+ * architecture: what kind of network, as described above.
+ * seed: of the weights; the same seed gives the same weights.
+ * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_INVALID_ARGUMENT for an unknown or impossible architecture, DAFL_ERROR_OUT_OF_MEMORY.
+ */
 dafl_status dafl_network_create(const char *architecture, uint64_t seed, dafl_network **out);
 
-/* To be described. */
+/*
+ * Reads a network from a safetensors file that dafl_network_save wrote, or any whose metadata has its "architecture"
+ * and
+ * whose float32 tensors have its names and shapes.
+ *
+ * path: of the file.
+ * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or
+ * holds
+ *   numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32; DAFL_ERROR_OUT_OF_MEMORY.
+ */
 dafl_status dafl_network_load(const char *path, dafl_network **out);
 
-/* To be described. */
+/*
+ * Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and
+ * then
+ * renamed, so there is never half a file at path, and what was there stays there on failure.
+ *
+ * path: of the file; its folder must exist.
+ * Returns: DAFL_ERROR_IO when the file cannot be written.
+ */
 dafl_status dafl_network_save(dafl_network *network, const char *path);
 
-/* caller sets out->struct_size */
+/*
+ * Tells what a network is.
+ *
+ * out: filled in; its struct_size must be set before.
+ */
 dafl_status dafl_network_describe(dafl_network *network, dafl_network_info *out);
 
-/* caller sets out->struct_size */
+/*
+ * Shows a tensor by its index, in PyTorch's order.
+ *
+ * index: from 0 to the network's number of tensors - 1.
+ * out: filled in; its struct_size must be set before. What it points to belongs to the network.
+ */
 dafl_status dafl_network_tensor(dafl_network *network, int64_t index, dafl_tensor *out);
 
-/* To be described. */
+/*
+ * Shows a tensor by its name.
+ *
+ * name: PyTorch's, for example "conv1.weight".
+ * out: filled in; its struct_size must be set before. What it points to belongs to the network.
+ */
 dafl_status dafl_network_tensor_named(dafl_network *network, const char *name, dafl_tensor *out);
 
-/* To be described. */
+/*
+ * Sets a tensor's numbers.
+ *
+ * name: PyTorch's, for example "conv1.weight".
+ * data: row-major numbers, copied; all must be finite.
+ * count: how many, which must be the tensor's own count.
+ */
 dafl_status dafl_network_set_tensor(dafl_network *network, const char *name, const float *data, int64_t count);
 
-/* 0: all */
+/*
+ * Says how many threads this network's predict, evaluate and train use.
+ *
+ * threads: from 1 to 1024; 0, as at first, means as many as the processors this process may use.
+ */
 dafl_status dafl_network_set_threads(dafl_network *network, int64_t threads);
 
-/* To be described. */
+/*
+ * Runs a network.
+ *
+ * images: inputs [count, channels, height, width].
+ * count: how many, at least 1.
+ * outputs: outputs [count, outputs], a classifier's before the softmax; written.
+ */
 dafl_status dafl_network_predict(dafl_network *network, const float *images, int64_t count, float *outputs);
 
-/* accuracy in [0,1] */
+/*
+ * Measures a classifier on labelled images.
+ *
+ * images: inputs [count, channels, height, width].
+ * labels: the class of each, from 0 to outputs - 1.
+ * count: how many, at least 1.
+ * out: the share of images, in [0, 1], whose largest output is their label's.
+ */
 dafl_status dafl_network_evaluate(dafl_network *network, const float *images, const int64_t *labels, int64_t count,
                                   double *out);
 
-/* To be described. */
+/*
+ * Fills in the defaults.
+ *
+ * struct_size: sizeof the caller's struct.
+ */
 dafl_status dafl_train_options_init(dafl_train_options *options, size_t struct_size);
 
-/* To be described. */
+/*
+ * Trains a classifier on labelled images with the cross entropy of its outputs: for teachers, and for the students that
+ * a
+ * distilled one is compared with. On failure, and when on_epoch stops it, the weights are those that it has come to.
+ *
+ * images: inputs [count, channels, height, width].
+ * labels: the class of each, from 0 to outputs - 1.
+ * count: how many, at least 1.
+ * Returns: DAFL_ERROR_DIVERGED when the loss is no longer finite, or what on_epoch returned.
+ */
 dafl_status dafl_network_train(dafl_network *network, const float *images, const int64_t *labels, int64_t count,
                                const dafl_train_options *options);
 
-/* To be described. */
+/* Frees a network. NULL is allowed. */
 void dafl_network_destroy(dafl_network *network);
 
 /* ------------------------------------------------------------------------------------------------------ distillation */
@@ -265,42 +349,113 @@ typedef struct dafl_distillation_options {
 /* A teacher, a generator and a student on their way. */
 typedef struct dafl_distillation dafl_distillation;
 
-/* To be described. */
+/*
+ * Fills with zeros, all but struct_size.
+ *
+ * struct_size: sizeof the caller's struct.
+ */
 dafl_status dafl_teacher_init(dafl_teacher *teacher, size_t struct_size);
 
-/* To be described. */
+/*
+ * Fills in the "fast" preset and the other defaults.
+ *
+ * struct_size: sizeof the caller's struct.
+ */
 dafl_status dafl_distillation_options_init(dafl_distillation_options *options, size_t struct_size);
 
-/* "fast" or "paper"; keeps seed, threads, student, log */
+/*
+ * Sets all numbers to those of a preset; student, seed, threads and log stay as they are.
+ *
+ * options: initialised before with dafl_distillation_options_init.
+ * preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
+ *   student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a
+ *   processor.
+ */
 dafl_status dafl_distillation_options_preset(dafl_distillation_options *options, const char *preset);
 
-/* To be described. */
+/*
+ * Begins a distillation of a teacher that the host supplies as callbacks.
+ *
+ * Asks the teacher about a few images of noise and compares its backward with finite differences.
+ *
+ * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
+ * options: copied.
+ * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
+ *   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher without backward, or whose input is neither a square image with a
+ *   side
+ *   divisible by 4 nor a vector of as many numbers; DAFL_ERROR_TEACHER when it answers numbers that are not finite or
+ *   its
+ *   backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+ */
 dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_distillation_options *options,
                                      dafl_distillation **out);
 
-/* copies the teacher; handle may be destroyed */
+/*
+ * Begins a distillation of a network of this library.
+ *
+ * teacher: copied; it may be changed or destroyed afterwards.
+ * options: copied.
+ * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
+ * Returns: as dafl_distillation_create.
+ */
 dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const dafl_distillation_options *options,
                                                   dafl_distillation **out);
 
-/* out may be NULL; else caller sets out->struct_size */
+/*
+ * Does one step: the generator's, and the student's that go with it. For hosts that own the loop; the options' steps
+ * are a
+ * plan for the student's schedule, not a bound.
+ *
+ * out: where the distillation stands after it; its struct_size must be set before. May be NULL.
+ * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite;
+ * DAFL_ERROR_DIVERGED;
+ *   or what a callback returned. The step does not count then, and the next call does it anew.
+ */
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 
-/* progress may be NULL */
+/*
+ * Does the steps still to do.
+ *
+ * progress: called after each; may be NULL.
+ * user_data: handed to progress.
+ * Returns: as dafl_distillation_step, or what progress returned. Another call goes on from there.
+ */
 dafl_status dafl_distillation_run(dafl_distillation *distillation, dafl_progress_fn progress, void *user_data);
 
-/* any thread; run/step in flight returns DAFL_CANCELLED */
+/*
+ * Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and
+ * another
+ * goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
+ */
 void dafl_distillation_cancel(dafl_distillation *distillation);
 
-/* logits may be NULL: the teacher's logits */
+/*
+ * Makes images as they are made now, to look at or to measure with. Does not change what later steps do.
+ *
+ * count: how many, at least 1.
+ * images: images [count, channels, height, width]; written.
+ * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is not asked then.
+ * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_OUT_OF_MEMORY, or what a callback returned.
+ */
 dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t count, float *images, float *logits);
 
-/* a copy */
+/*
+ * Copies the student as it is now.
+ *
+ * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
+ */
 dafl_status dafl_distillation_student(dafl_distillation *distillation, dafl_network **out);
 
-/* a copy */
+/*
+ * Copies the generator as it is now: a network from latent vectors [count, latent_size] to images.
+ *
+ * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_UNSUPPORTED when the images do not come from a generator.
+ */
 dafl_status dafl_distillation_generator(dafl_distillation *distillation, dafl_network **out);
 
-/* To be described. */
+/* Frees a distillation. NULL is allowed. */
 void dafl_distillation_destroy(dafl_distillation *distillation);
 
 #ifdef __cplusplus

@@ -62,7 +62,7 @@ package final class Network {
     }
 
     package func copy() throws -> Network {
-        let copy = try Network(architecture: architecture, seed: 0)
+        let copy = try Network(architecture: architecture)
         copy.load(self)
         return copy
     }
@@ -72,16 +72,16 @@ package final class Network {
 }
 
 /// Puts a network together, node by node; each call returns the new node's index.
-struct NetworkBuilder {
+package struct NetworkBuilder {
     private let inputShape: Shape
     private var nodes: [Network.Node] = []
 
-    init(inputShape: [Int]) throws {
+    package init(inputShape: [Int]) throws {
         self.inputShape = try Shape(inputShape)
     }
 
     @discardableResult
-    mutating func add(_ layer: any Layer, inputs: [Int]) throws -> Int {
+    package mutating func add(_ layer: any Layer, inputs: [Int]) throws -> Int {
         let shapes = inputs.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
         nodes.append(Network.Node(layer: layer, inputs: inputs, outputShape: try layer.outputShape(shapes)))
         return nodes.count - 1
@@ -89,11 +89,11 @@ struct NetworkBuilder {
 
     /// After the node added last, or the network's input.
     @discardableResult
-    mutating func add(_ layer: any Layer) throws -> Int {
+    package mutating func add(_ layer: any Layer) throws -> Int {
         try add(layer, inputs: [nodes.count - 1])
     }
 
-    func build(architecture: String, featureNode: Int?) -> Network {
+    package func build(architecture: String, featureNode: Int?) -> Network {
         Network(architecture: architecture, inputShape: inputShape, nodes: nodes, featureNode: featureNode)
     }
 }

@@ -13,8 +13,9 @@ package final class Batch {
     package init(samples: Int, shape: Shape) throws {
         self.samples = samples
         self.shape = shape
-        let (count, overflow) = (Self.blocks(of: samples) * Self.lanes).multipliedReportingOverflow(by: shape.count)
-        guard !overflow else {
+        let (vectors, tooManyVectors) = Self.blocks(of: samples).multipliedReportingOverflow(by: shape.count)
+        let (count, tooManyFloats) = vectors.multipliedReportingOverflow(by: Self.lanes)
+        guard !tooManyVectors, !tooManyFloats else {
             throw DaflError(.outOfMemory, "a batch of \(samples) samples of shape \(shape) is too large to address")
         }
         memory = try UnsafeFloatMemory(count: count)

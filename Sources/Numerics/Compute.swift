@@ -48,7 +48,6 @@ package final class Compute {
     /// Makes sure that `scratch` gives at least so many floats from now on. For planning: it may allocate.
     package func reserveScratch(_ floats: Int) throws {
         guard floats > scratch.first?.count ?? 0 else { return }
-        scratch = []
         scratch = try (0..<threads).map { _ in try UnsafeFloatMemory(count: floats) }
     }
 

@@ -14,11 +14,10 @@ package struct Philox {
         case weights = 1
         case noise = 2
         case replay = 3
-        case augmentation = 4
-        case order = 5
-        case check = 6
-        case generatorWeights = 7
-        case heldOut = 8
+        case order = 4
+        case check = 5
+        case generatorWeights = 6
+        case samples = 7
     }
 
     private let key: (UInt32, UInt32)

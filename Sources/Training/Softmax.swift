@@ -4,7 +4,7 @@ import Numerics
 package final class Softmax {
     /// p_ik = exp(t_ik / T) / sum_j exp(t_ij / T).
     package let probabilities: Batch
-    /// log p_ik, finite where p_ik itself has become 0.
+    /// log p_ik, exact where p_ik itself is too small for a float.
     package let logProbabilities: Batch
 
     package init(samples: Int, classes: Shape) throws {

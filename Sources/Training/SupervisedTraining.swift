@@ -14,9 +14,9 @@ package struct SupervisedTraining {
 
     package init() {}
 
-    /// Trains on images [count, input] with labels [count]; calls `onEpoch` with the epoch, from 1, and its mean loss. The
-    /// last batch of an epoch takes the images left over by leaving the rest of the batch out.
-    /// - Throws: `diverged` when a loss is not finite, and what `onEpoch` throws.
+    /// Trains on images [count, input] with labels [count]; calls `onEpoch` with the epoch, from 1, and its mean loss. An
+    /// epoch's last batch is smaller when the batch size does not divide the count.
+    /// - Throws: `diverged` when a loss or, after an epoch, a weight is not finite, and what `onEpoch` throws.
     package func train(
         _ network: Network, rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int,
         _ compute: Compute, onEpoch: (Int, Double) throws -> Void
@@ -42,6 +42,9 @@ package struct SupervisedTraining {
                     learningRate: schedule.rate(
                         initial: learningRate, step: epoch * stepsPerEpoch + index, of: epochs * stepsPerEpoch))
                 total += loss * Double(picks.count)
+            }
+            guard network.isFinite else {
+                throw DaflError(.diverged, "weights became infinite in epoch \(epoch + 1); try a smaller learning_rate")
             }
             try onEpoch(epoch + 1, total / Double(count))
         }

@@ -87,3 +87,53 @@ def test_the_generators_state_dict_is_torchs():
     missing, unexpected = module.load_state_dict(tensors, strict=False)
     assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing)
     dafl.Network("dafl-generator(latent=8,side=16,width=8)").load_state_dict(module.state_dict())
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        changes = stride != 1 or inputs != outputs
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False),
+                                        nn.BatchNorm2d(outputs)) if changes else None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """torchvision's, with the stem that the papers use on CIFAR."""
+
+    def __init__(self, blocks: list[int], classes: int = 10) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64)
+        inputs = 64
+        for stage, count in enumerate(blocks):
+            outputs = 64 << stage
+            strides = [2 if stage else 1] + [1] * (count - 1)
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*(
+                BasicBlock(inputs if block == 0 else outputs, outputs, stride) for block, stride in enumerate(strides))))
+            inputs = outputs
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("architecture, blocks", [("resnet18", [2, 2, 2, 2]), ("resnet34", [3, 4, 6, 3])])
+def test_residual_networks_are_torchs(architecture, blocks):
+    torch.manual_seed(0)
+    module = ResNet(blocks)
+    for _ in range(3):  # running statistics that are not zero and one
+        module(torch.randn(8, 3, 32, 32))
+    module.eval()
+    network = dafl.Network(architecture)
+    network.load_state_dict(module.state_dict())
+    images = np.random.default_rng(0).standard_normal((5, 3, 32, 32), np.float32)
+    with torch.no_grad():
+        expected = module(torch.tensor(images)).numpy()
+    assert np.abs(network.predict(images) - expected).max() < 1e-4 * np.abs(expected).max()

@@ -5,13 +5,13 @@ import Numerics
 package struct Architecture {
     let name: String
     private let arguments: [(name: String, value: Int)]
-    private let text: String
+    let text: String
 
     /// - Throws: `invalidArgument` when the string does not have the form `name` or `name(key=number,...)`.
     init(_ text: String) throws {
         self.text = text
         func malformed() -> DaflError {
-            DaflError.invalid("architecture", "\"\(text)\"", "of the form name or name(key=number,key=number)")
+            DaflError.invalid("architecture", "\"\(text)\"", "of the form name or name(key=number,other=number)")
         }
         guard let open = text.firstIndex(of: "(") else {
             (name, arguments) = (text, [])
@@ -22,9 +22,10 @@ package struct Architecture {
         let list = text[text.index(after: open)...].dropLast()
         arguments = try list.split(separator: ",", omittingEmptySubsequences: false).map { item in
             let parts = item.split(separator: "=", omittingEmptySubsequences: false)
-            guard parts.count == 2, let value = Int(parts[1]) else { throw malformed() }
+            guard parts.count == 2, parts[1].first != "+", let value = Int(parts[1]) else { throw malformed() }
             return (String(parts[0].drop { $0 == " " }), value)
         }
+        guard Set(arguments.map(\.name)).count == arguments.count else { throw malformed() }
     }
 
     /// The arguments' values in the order of `allowed`, which gives each argument's name, default and range.
@@ -36,7 +37,7 @@ package struct Architecture {
                 allowed.isEmpty ? "without arguments" : "with arguments from \(names) only, not \(argument.name)")
         }
         return try allowed.map { name, initial, range in
-            let value = arguments.last { $0.name == name }?.value ?? initial
+            let value = arguments.first { $0.name == name }?.value ?? initial
             guard range.contains(value) else {
                 throw DaflError.invalid("\(name) of architecture \"\(text)\"", value, "from \(range.lowerBound) to \(range.upperBound)")
             }
@@ -50,28 +51,35 @@ package struct Architecture {
 
 extension Network {
     /// A network with weights drawn from the seed.
-    /// - Parameter architecture: "lenet5", "lenet5-half", "mlp-784-1200-1200-10" with any sizes, or "dafl-generator"; see
-    ///   `Architecture` for arguments.
+    /// - Parameter architecture: "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" with any sizes, or
+    ///   "dafl-generator"; see `Architecture` for arguments.
     /// - Throws: `invalidArgument` for an unknown or impossible architecture, `outOfMemory`.
     package convenience init(architecture text: String, seed: UInt64) throws {
-        let architecture = try Architecture(text)
-        let (network, name) = (try Network.plan(architecture), text)
-        self.init(
-            architecture: name, inputShape: network.inputShape, nodes: network.nodes, featureNode: network.featureNode)
+        try self.init(architecture: text)
         var random = Philox(seed: seed, stream: .weights)
         initialise(&random)
+    }
+
+    /// A network whose weights are about to be set: those of linear and convolution layers are zero.
+    /// - Throws: as with a seed.
+    package convenience init(architecture text: String) throws {
+        let network = try Network.plan(Architecture(text))
+        self.init(
+            architecture: text, inputShape: network.inputShape, nodes: network.nodes, featureNode: network.featureNode)
     }
 
     private static func plan(_ architecture: Architecture) throws -> Network {
         switch architecture.name {
         case "lenet5": return try lenet5(architecture, divisor: 1)
         case "lenet5-half": return try lenet5(architecture, divisor: 2)
+        case "resnet18": return try resNet(architecture, blocks: [2, 2, 2, 2])
+        case "resnet34": return try resNet(architecture, blocks: [3, 4, 6, 3])
         case "dafl-generator": return try daflGenerator(architecture)
         case let name where name.hasPrefix("mlp-"): return try multilayerPerceptron(architecture)
         default:
             throw DaflError.invalid(
                 "architecture", "\"\(architecture.name)\"",
-                "lenet5, lenet5-half, mlp-<inputs>-<hidden>-...-<classes> or dafl-generator")
+                "lenet5, lenet5-half, resnet18, resnet34, mlp-<inputs>-<hidden>-...-<classes> or dafl-generator")
         }
     }
 }

@@ -12,7 +12,9 @@ extension Network {
             ("width", 128, 2...4096),
         ])
         let (latent, side, channels, width) = (values[0], values[1], values[2], values[3])
-        guard side % 4 == 0 else { throw DaflError.invalid("side of the generator", side, "divisible by 4") }
+        guard side % 4 == 0 else {
+            throw DaflError.invalid("side of architecture \"\(architecture.text)\"", side, "divisible by 4")
+        }
         let narrow = width / 2
 
         var builder = try NetworkBuilder(inputShape: [latent])

@@ -67,6 +67,9 @@ final class MatrixOperation: Operation {
         guard let dy = site.output.gradient else { return }
         kernels.lanes_to_matrix(dy.pointer, y.pointer, dy.blocks, outputs)
         if site.trains, let dw = weight.gradient {
+            // Once more, because an earlier call of `backward` may have left dx in its place.
+            let input = site.inputs[0].value
+            kernels.lanes_to_matrix(input.pointer, x.pointer, input.blocks, inputs)
             matrixProduct(
                 y.pointer, x.pointer, bTransposed: true, into: dw.pointer, rows: outputs, inner: columns,
                 columns: inputs)

@@ -1,0 +1,213 @@
+import CDafl
+import Distillation
+import Networks
+import Numerics
+
+public typealias DistillationHandle = OpaquePointer
+
+/// Fills with zeros, all but struct_size.
+///
+/// - Parameter struct_size: sizeof the caller's struct.
+@c @implementation
+public func dafl_teacher_init(_ teacher: UnsafeMutablePointer<dafl_teacher>?, _ struct_size: Int) -> dafl_status {
+    answering {
+        try SizedStruct.initialise(teacher, "teacher", size: struct_size, dafl_teacher())
+    }
+}
+
+/// Fills in the "fast" preset and the other defaults.
+///
+/// - Parameter struct_size: sizeof the caller's struct.
+@c @implementation
+public func dafl_distillation_options_init(
+    _ options: UnsafeMutablePointer<dafl_distillation_options>?, _ struct_size: Int
+) -> dafl_status {
+    answering {
+        var defaults = dafl_distillation_options()
+        defaults.student = StaticText.pointer("lenet5-half")
+        Preset.fast.options.write(to: &defaults)
+        try SizedStruct.initialise(options, "options", size: struct_size, defaults)
+    }
+}
+
+/// Sets all numbers to those of a preset; student, seed, threads and log stay as they are.
+///
+/// - Parameter options: initialised before with `dafl_distillation_options_init`.
+/// - Parameter preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
+///   student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a processor.
+@c @implementation
+public func dafl_distillation_options_preset(
+    _ options: UnsafeMutablePointer<dafl_distillation_options>?, _ preset: UnsafePointer<CChar>?
+) -> dafl_status {
+    answering {
+        var c = try SizedStruct.read(options, "options")
+        let preset: Preset = try requireCase(preset, "preset")
+        preset.options.write(to: &c)
+        try SizedStruct.fill(options, "options", c)
+    }
+}
+
+/// Begins a distillation of a teacher that the host supplies as callbacks.
+///
+/// Asks the teacher about a few images of noise and compares its backward with finite differences.
+///
+/// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
+/// - Parameter options: copied.
+/// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
+/// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
+///   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher without backward, or whose input is neither a square image with a side
+///   divisible by 4 nor a vector of as many numbers; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its
+///   backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+@c @implementation
+public func dafl_distillation_create(
+    _ teacher: UnsafePointer<dafl_teacher>?, _ options: UnsafePointer<dafl_distillation_options>?,
+    _ out: UnsafeMutablePointer<DistillationHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        let teacher = try CallbackTeacher(SizedStruct.read(teacher, "teacher"))
+        out.pointee = makeHandle(try DistillationObject(teacher: teacher, SizedStruct.read(options, "options")))
+    }
+}
+
+/// Begins a distillation of a network of this library.
+///
+/// - Parameter teacher: copied; it may be changed or destroyed afterwards.
+/// - Parameter options: copied.
+/// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
+/// - Returns: as `dafl_distillation_create`.
+@c @implementation
+public func dafl_distillation_create_from_network(
+    _ teacher: NetworkHandle?, _ options: UnsafePointer<dafl_distillation_options>?,
+    _ out: UnsafeMutablePointer<DistillationHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        try using(teacher, "teacher", as: NetworkObject.self) { object in
+            let teacher = NetworkTeacher(try object.network.copy())
+            out.pointee = makeHandle(try DistillationObject(teacher: teacher, SizedStruct.read(options, "options")))
+        }
+    }
+}
+
+/// Does one step: the generator's, and the student's that go with it. For hosts that own the loop; the options' steps are a
+/// plan for the student's schedule, not a bound.
+///
+/// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
+/// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; DAFL_ERROR_DIVERGED;
+///   or what a callback returned. The step does not count then, and the next call does it anew.
+@c @implementation
+public func dafl_distillation_step(
+    _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<dafl_progress>?
+) -> dafl_status {
+    answering {
+        try using(distillation, "distillation", as: DistillationObject.self) { object in
+            // An `out` that cannot be filled must be found before the step is done.
+            if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
+            object.distillation.cancellation.clear()
+            try object.distillation.step()
+            if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
+        }
+    }
+}
+
+/// Does the steps still to do.
+///
+/// - Parameter progress: called after each; may be NULL.
+/// - Parameter user_data: handed to progress.
+/// - Returns: as `dafl_distillation_step`, or what progress returned. Another call goes on from there.
+@c @implementation
+public func dafl_distillation_run(
+    _ distillation: DistillationHandle?, _ progress: dafl_progress_fn?, _ user_data: UnsafeMutableRawPointer?
+) -> dafl_status {
+    answering {
+        try using(distillation, "distillation", as: DistillationObject.self) { object in
+            let distillation = object.distillation
+            distillation.cancellation.clear()
+            while distillation.progress.step < distillation.options.steps {
+                try distillation.cancellation.check()
+                try distillation.step()
+                guard let progress else { continue }
+                let code = withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) }
+                guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }
+            }
+        }
+    }
+}
+
+/// Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and another
+/// goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
+@c @implementation
+public func dafl_distillation_cancel(_ distillation: DistillationHandle?) {
+    guard let distillation else { return }
+    sharedObject(distillation, as: DistillationObject.self).distillation.cancellation.cancel()
+}
+
+/// Makes images as they are made now, to look at or to measure with. Does not change what later steps do.
+///
+/// - Parameter count: how many, at least 1.
+/// - Parameter images: images [count, channels, height, width]; written.
+/// - Parameter logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is not asked then.
+/// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_OUT_OF_MEMORY, or what a callback returned.
+@c @implementation
+public func dafl_distillation_generate(
+    _ distillation: DistillationHandle?, _ count: Int64, _ images: UnsafeMutablePointer<Float>?,
+    _ logits: UnsafeMutablePointer<Float>?
+) -> dafl_status {
+    answering {
+        try using(distillation, "distillation", as: DistillationObject.self) { object in
+            try object.distillation.generate(
+                count: requireRows(count, of: object.distillation.student.inputShape.count),
+                images: require(images, "images"), logits: logits)
+        }
+    }
+}
+
+/// Copies the student as it is now.
+///
+/// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
+@c @implementation
+public func dafl_distillation_student(
+    _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        try handOut(distillation, out) { $0.student }
+    }
+}
+
+/// Copies the generator as it is now: a network from latent vectors [count, latent_size] to images.
+///
+/// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: DAFL_ERROR_UNSUPPORTED when the images do not come from a generator.
+@c @implementation
+public func dafl_distillation_generator(
+    _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        try handOut(distillation, out) { distillation in
+            guard let generator = distillation.generator else {
+                throw DaflError(.unsupported, "image_source is not \"generator\", so there is no generator")
+            }
+            return generator
+        }
+    }
+}
+
+private func handOut(
+    _ handle: DistillationHandle?, _ out: UnsafeMutablePointer<NetworkHandle?>?,
+    _ network: (Distillation) throws -> Networks.Network
+) throws {
+    let out = try require(out, "out")
+    out.pointee = nil
+    try using(handle, "distillation", as: DistillationObject.self) { object in
+        out.pointee = makeHandle(NetworkObject(try network(object.distillation).copy()))
+    }
+}
+
+/// Frees a distillation. NULL is allowed.
+@c @implementation
+public func dafl_distillation_destroy(_ distillation: DistillationHandle?) {
+    destroyHandle(distillation)
+}

@@ -1,0 +1,77 @@
+import CDafl
+import Distillation
+import Numerics
+import Training
+
+/// What a `dafl_distillation *` points to.
+final class DistillationObject: HandledObject {
+    let distillation: Distillation
+
+    /// - Throws: what `Distillation` throws, and `invalidArgument` for options that C alone can get wrong.
+    init(teacher: any Teacher, _ c: dafl_distillation_options) throws {
+        distillation = try Distillation(teacher: teacher, DistillationOptions(c))
+        if let log = c.log {
+            let userData = c.log_user_data
+            distillation.log = { level, text in
+                text.withCString { log(userData, level.rawValue, $0) }
+            }
+        }
+    }
+}
+
+extension Progress {
+    var inC: dafl_progress {
+        dafl_progress(
+            struct_size: MemoryLayout<dafl_progress>.size, step: Int64(step), steps: Int64(steps),
+            generator_loss: losses.total, one_hot_loss: losses.oneHot, activation_loss: losses.activation,
+            entropy_loss: losses.entropy, distillation_loss: distillationLoss, effective_classes: losses.effectiveClasses,
+            agreement: agreement, images_per_second: imagesPerSecond, seconds_elapsed: secondsElapsed,
+            seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherQueries))
+    }
+}
+
+extension DistillationOptions {
+    /// The preset's numbers; what is the caller's own (student, seed, threads, log) is left out.
+    func write(to c: inout dafl_distillation_options) {
+        c.steps = Int64(steps)
+        c.batch_size = Int64(batchSize)
+        c.student_steps = Int64(studentSteps)
+        c.replay_capacity = Int64(replayCapacity)
+        c.restart_steps = Int64(restartSteps)
+        c.generator_width = Int64(generatorWidth)
+        c.latent_size = Int64(latentSize)
+        c.one_hot_weight = lossWeights.oneHot
+        c.activation_weight = lossWeights.activation
+        c.entropy_weight = lossWeights.entropy
+        c.temperature = temperature
+        c.generator_learning_rate = generatorLearningRate
+        c.student_learning_rate = studentLearningRate
+        c.student_schedule = studentSchedule.nameInC
+        c.augmentation = augmentation
+        c.image_source = StaticText.pointer("generator")
+    }
+
+    /// - Throws: `invalidArgument` for a name that is none, or a number that no Int holds.
+    init(_ c: dafl_distillation_options) throws {
+        func whole(_ number: Int64, _ name: String) throws -> Int { try requireWhole(number, name, Int.min...Int.max) }
+        self = Preset.fast.options
+        student = try requireText(c.student, "student")
+        seed = c.seed
+        threads = try whole(c.threads, "threads")
+        steps = try whole(c.steps, "steps")
+        batchSize = try whole(c.batch_size, "batch_size")
+        studentSteps = try whole(c.student_steps, "student_steps")
+        replayCapacity = try whole(c.replay_capacity, "replay_capacity")
+        restartSteps = try whole(c.restart_steps, "restart_steps")
+        generatorWidth = try whole(c.generator_width, "generator_width")
+        latentSize = try whole(c.latent_size, "latent_size")
+        lossWeights = GeneratorLoss.Weights(
+            oneHot: c.one_hot_weight, activation: c.activation_weight, entropy: c.entropy_weight)
+        temperature = c.temperature
+        generatorLearningRate = c.generator_learning_rate
+        studentLearningRate = c.student_learning_rate
+        studentSchedule = try requireCase(c.student_schedule, "student_schedule")
+        augmentation = c.augmentation
+        imageSource = try requireCase(c.image_source, "image_source")
+    }
+}

@@ -1,0 +1,247 @@
+import CDafl
+import Formats
+import Networks
+import Numerics
+import Training
+
+public typealias NetworkHandle = OpaquePointer
+
+/// Makes a network with new weights, drawn as PyTorch's layers draw theirs.
+///
+/// - Parameter architecture: what kind of network, as described above.
+/// - Parameter seed: of the weights; the same seed gives the same weights.
+/// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an unknown or impossible architecture, DAFL_ERROR_OUT_OF_MEMORY.
+@c @implementation
+public func dafl_network_create(
+    _ architecture: UnsafePointer<CChar>?, _ seed: UInt64, _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        let network = try Network(architecture: requireText(architecture, "architecture"), seed: seed)
+        out.pointee = makeHandle(NetworkObject(network))
+    }
+}
+
+/// Reads a network from a safetensors file that `dafl_network_save` wrote, or any whose metadata has its "architecture" and
+/// whose float32 tensors have its names and shapes.
+///
+/// - Parameter path: of the file.
+/// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or holds
+///   numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32; DAFL_ERROR_OUT_OF_MEMORY.
+@c @implementation
+public func dafl_network_load(
+    _ path: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        out.pointee = makeHandle(NetworkObject(try Network.load(path: requirePath(path, "path"))))
+    }
+}
+
+/// Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and then
+/// renamed, so there is never half a file at `path`, and what was there stays there on failure.
+///
+/// - Parameter path: of the file; its folder must exist.
+/// - Returns: DAFL_ERROR_IO when the file cannot be written.
+@c @implementation
+public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            try object.network.save(path: requirePath(path, "path"))
+        }
+    }
+}
+
+/// Tells what a network is.
+///
+/// - Parameter out: filled in; its struct_size must be set before.
+@c @implementation
+public func dafl_network_describe(_ network: NetworkHandle?, _ out: UnsafeMutablePointer<dafl_network_info>?) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            try SizedStruct.fill(out, "out", object.info)
+        }
+    }
+}
+
+/// Shows a tensor by its index, in PyTorch's order.
+///
+/// - Parameter index: from 0 to the network's number of tensors - 1.
+/// - Parameter out: filled in; its struct_size must be set before. What it points to belongs to the network.
+@c @implementation
+public func dafl_network_tensor(
+    _ network: NetworkHandle?, _ index: Int64, _ out: UnsafeMutablePointer<dafl_tensor>?
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            let index = try requireWhole(index, "index", 0...object.network.parameters.count - 1)
+            try SizedStruct.fill(out, "out", object.tensor(index))
+        }
+    }
+}
+
+/// Shows a tensor by its name.
+///
+/// - Parameter name: PyTorch's, for example "conv1.weight".
+/// - Parameter out: filled in; its struct_size must be set before. What it points to belongs to the network.
+@c @implementation
+public func dafl_network_tensor_named(
+    _ network: NetworkHandle?, _ name: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<dafl_tensor>?
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            try SizedStruct.fill(out, "out", object.tensor(try index(of: name, in: object.network)))
+        }
+    }
+}
+
+/// Sets a tensor's numbers.
+///
+/// - Parameter name: PyTorch's, for example "conv1.weight".
+/// - Parameter data: row-major numbers, copied; all must be finite.
+/// - Parameter count: how many, which must be the tensor's own count.
+@c @implementation
+public func dafl_network_set_tensor(
+    _ network: NetworkHandle?, _ name: UnsafePointer<CChar>?, _ data: UnsafePointer<Float>?, _ count: Int64
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            let parameter = object.network.parameters[try index(of: name, in: object.network)]
+            let data = try require(data, "data")
+            guard count == Int64(parameter.value.count) else {
+                throw DaflError.invalid("count", count, "\(parameter.value.count), the size of \(parameter.name)")
+            }
+            let numbers = UnsafeBufferPointer(start: data, count: parameter.value.count)
+            if let bad = numbers.firstIndex(where: { !$0.isFinite }) {
+                throw DaflError.invalid("data[\(bad)] for \(parameter.name)", numbers[bad], "finite")
+            }
+            parameter.value.load(data)
+        }
+    }
+}
+
+private func index(of name: UnsafePointer<CChar>?, in network: Networks.Network) throws -> Int {
+    let name = try requireText(name, "name")
+    guard let index = network.parameters.firstIndex(where: { $0.name == name }) else {
+        let names = network.parameters.map(\.name).joined(separator: ", ")
+        throw DaflError.invalid("name", "\"\(name)\"", "one of \(names)")
+    }
+    return index
+}
+
+/// Says how many threads this network's predict, evaluate and train use.
+///
+/// - Parameter threads: from 1 to 1024; 0, as at first, means as many as the processors this process may use.
+@c @implementation
+public func dafl_network_set_threads(_ network: NetworkHandle?, _ threads: Int64) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            object.setThreads(try requireWhole(threads, "threads", 0...1024))
+        }
+    }
+}
+
+/// Runs a network.
+///
+/// - Parameter images: inputs [count, channels, height, width].
+/// - Parameter count: how many, at least 1.
+/// - Parameter outputs: outputs [count, outputs], a classifier's before the softmax; written.
+@c @implementation
+public func dafl_network_predict(
+    _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ count: Int64, _ outputs: UnsafeMutablePointer<Float>?
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            try object.network.predict(
+                rows: require(images, "images"), count: requireRows(count, of: object.network.inputShape.count),
+                outputs: require(outputs, "outputs"), object.compute())
+        }
+    }
+}
+
+/// Measures a classifier on labelled images.
+///
+/// - Parameter images: inputs [count, channels, height, width].
+/// - Parameter labels: the class of each, from 0 to outputs - 1.
+/// - Parameter count: how many, at least 1.
+/// - Parameter out: the share of images, in [0, 1], whose largest output is their label's.
+@c @implementation
+public func dafl_network_evaluate(
+    _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ count: Int64,
+    _ out: UnsafeMutablePointer<Double>?
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            let examples = try Examples(images, labels, count, for: object.network)
+            let out = try require(out, "out")
+            out.pointee = try object.network.accuracy(
+                rows: examples.images, labels: examples.labels, count: examples.count, object.compute())
+        }
+    }
+}
+
+/// Fills in the defaults.
+///
+/// - Parameter struct_size: sizeof the caller's struct.
+@c @implementation
+public func dafl_train_options_init(_ options: UnsafeMutablePointer<dafl_train_options>?, _ struct_size: Int) -> dafl_status {
+    answering {
+        try SizedStruct.initialise(options, "options", size: struct_size, SupervisedTraining().inC)
+    }
+}
+
+/// Trains a classifier on labelled images with the cross entropy of its outputs: for teachers, and for the students that a
+/// distilled one is compared with. On failure, and when on_epoch stops it, the weights are those that it has come to.
+///
+/// - Parameter images: inputs [count, channels, height, width].
+/// - Parameter labels: the class of each, from 0 to outputs - 1.
+/// - Parameter count: how many, at least 1.
+/// - Returns: DAFL_ERROR_DIVERGED when the loss is no longer finite, or what on_epoch returned.
+@c @implementation
+public func dafl_network_train(
+    _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ count: Int64,
+    _ options: UnsafePointer<dafl_train_options>?
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            let examples = try Examples(images, labels, count, for: object.network)
+            let c = try SizedStruct.read(options, "options")
+            let training = try SupervisedTraining(c)
+            try training.train(
+                object.network, rows: examples.images, labels: examples.labels, count: examples.count, object.compute()
+            ) { epoch, loss in
+                guard let code = c.on_epoch?(c.user_data, Int64(epoch), Int64(training.epochs), loss), code != 0 else { return }
+                throw CallbackStop(code: code, callback: "on_epoch")
+            }
+        }
+    }
+}
+
+/// Frees a network. NULL is allowed.
+@c @implementation
+public func dafl_network_destroy(_ network: NetworkHandle?) {
+    destroyHandle(network)
+}
+
+/// Labelled images of a caller that fit a network.
+private struct Examples {
+    let images: UnsafePointer<Float>
+    let labels: UnsafePointer<Int64>
+    let count: Int
+
+    init(
+        _ images: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ count: Int64, for network: Networks.Network
+    ) throws {
+        self.images = try require(images, "images")
+        self.labels = try require(labels, "labels")
+        self.count = try requireRows(count, of: network.inputShape.count)
+        let classes = network.outputShape.count
+        for i in 0..<self.count where !(0..<Int64(classes)).contains(self.labels[i]) {
+            throw DaflError.invalid("labels[\(i)]", self.labels[i], "from 0 to \(classes - 1)")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import CDafl
+import Glibc
+import Networks
+import Numerics
+
+/// What a `dafl_network *` points to.
+final class NetworkObject: HandledObject {
+    let network: Network
+    private var threads = 0
+    private var startedCompute: Compute?
+    /// C strings that live as long as the network.
+    private let architecture: UnsafeMutablePointer<CChar>?
+    private let names: [UnsafeMutablePointer<CChar>?]
+
+    init(_ network: Network) {
+        self.network = network
+        architecture = strdup(network.architecture)
+        names = network.parameters.map { strdup($0.name) }
+    }
+
+    deinit {
+        free(architecture)
+        for name in names { free(name) }
+    }
+
+    /// The network's own threads, started when they are first needed.
+    func compute() throws -> Compute {
+        if let startedCompute { return startedCompute }
+        let compute = try Compute(threads: threads)
+        startedCompute = compute
+        return compute
+    }
+
+    func setThreads(_ threads: Int) {
+        startedCompute = nil
+        self.threads = threads
+    }
+
+    var info: dafl_network_info {
+        var info = dafl_network_info()
+        info.architecture = UnsafePointer(architecture)
+        let (channels, height, width) = network.inputShape.channelsHeightWidth
+        info.input_shape = (Int64(channels), Int64(height), Int64(width))
+        info.outputs = Int64(network.outputShape.count)
+        info.features = Int64(network.featureShape?.count ?? 0)
+        info.tensors = Int64(network.parameters.count)
+        info.parameters = Int64(network.parameterCount)
+        info.multiply_adds = Int64(network.multiplyAdds)
+        return info
+    }
+
+    /// - Parameter index: of a parameter of the network.
+    func tensor(_ index: Int) -> dafl_tensor {
+        let value = network.parameters[index].value
+        var tensor = dafl_tensor()
+        tensor.name = UnsafePointer(names[index])
+        tensor.data = UnsafePointer(value.pointer)
+        tensor.count = Int64(value.count)
+        tensor.rank = Int64(value.shape.rank)
+        withUnsafeMutableBytes(of: &tensor.shape) { bytes in
+            let shape = bytes.bindMemory(to: Int64.self)
+            for axis in 0..<min(value.shape.rank, shape.count) { shape[axis] = Int64(value.shape[axis]) }
+        }
+        return tensor
+    }
+}

@@ -1,0 +1,139 @@
+import Networks
+import Numerics
+import Training
+
+/// A teacher, a generator and a student on their way: data-free learning of student networks (DAFL, ICCV 2019).
+///
+///     let distillation = try Distillation(teacher: NetworkTeacher(lenet5), Preset.fast.options)
+///     while distillation.progress.step < distillation.progress.steps { try distillation.step() }
+///     distillation.student  // the distilled network
+///
+/// One thread at a time may use it; only `cancellation` is for all.
+package final class Distillation {
+    package let options: DistillationOptions
+    package let cancellation = Cancellation()
+    package private(set) var progress = Progress()
+    /// Told what is worth telling the user.
+    package var log: (LogLevel, String) -> Void = { _, _ in }
+
+    private let compute: Compute
+    private let teacher: ObservedTeacher
+    private let source: any ImageSource
+    private let training: StudentTraining
+    private let replay: Replay?
+    private var clock = StepClock()
+    private var collapse = CollapseWatch()
+    private var agreement = RecentMean()
+    private var samplesTaken: UInt32 = 0
+
+    /// - Throws: `invalidArgument` for options that are out of range or do not fit the teacher, `unsupported` for a teacher
+    ///   without gradients, `teacher` when its gradients are wrong, and what it throws itself.
+    package init(teacher unobserved: any Teacher, _ options: DistillationOptions) throws {
+        try options.validate()
+        let student = try Self.student(options, for: unobserved)
+        let needsGradients = options.imageSource == .generator
+        guard unobserved.givesGradients || !needsGradients else {
+            throw DaflError(
+                .unsupported, "the teacher has no backward: a generator cannot learn from a teacher without gradients yet")
+        }
+
+        self.options = options
+        compute = try Compute(threads: options.threads)
+        teacher = ObservedTeacher(unobserved, cancellation)
+        source =
+            switch options.imageSource {
+            case .generator: try GeneratorSource(teacher, options, compute)
+            case .noise: try NoiseSource(teacher, options, compute)
+            }
+        training = try StudentTraining(student, options, compute)
+        replay = try Replay(teacher, images: training.images, options, compute)
+        if needsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
+        recordProgress()
+    }
+
+    package var student: Network { training.network }
+    /// nil when the images are not generated.
+    package var generator: Network? { (source as? GeneratorSource)?.network }
+
+    /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.
+    ///
+    /// - Throws: what the teacher throws, `diverged`, `cancelled`. The step does not count then, and the next call does
+    ///   one anew.
+    package func step() throws {
+        clock.start()
+        let losses = try source.next()
+
+        // Nobody has learned from these images yet, so they can tell how well the student does.
+        training.images.load(source.images)
+        agreement.add(training.agreement(teacher: source.logits))
+
+        var distillationLoss = 0.0
+        let rate = options.studentSchedule.rate(
+            initial: options.studentLearningRate, step: progress.step, of: options.steps)
+        replay?.add(source.images, logits: source.logits)
+        for _ in 0..<options.studentSteps {
+            try cancellation.check()
+            let logits = try replay?.draw() ?? source.logits
+            distillationLoss += try training.step(teacher: logits, learningRate: rate) / Double(options.studentSteps)
+        }
+
+        clock.stop(images: options.studentSteps * options.batchSize)
+        progress.step += 1
+        progress.losses = losses
+        progress.distillationLoss = distillationLoss
+        recordProgress()
+        if let warning = collapse.warning(losses.effectiveClasses, of: teacher.classes) { log(.warning, warning) }
+    }
+
+    private func recordProgress() {
+        progress.steps = options.steps
+        progress.agreement = agreement.value
+        progress.imagesPerSecond = clock.imagesPerSecond
+        progress.secondsElapsed = clock.secondsElapsed
+        progress.secondsLeft = clock.secondsPerStep * Double(max(0, options.steps - progress.step))
+        progress.teacherCalls = teacher.calls
+        progress.teacherQueries = teacher.queries
+    }
+
+    /// Images that the source makes now, [count, image] to `images`, and the teacher's logits [count, K] for them. Does not
+    /// change what later steps do.
+    package func generate(
+        count: Int, images: UnsafeMutablePointer<Float>, logits: UnsafeMutablePointer<Float>?
+    ) throws {
+        cancellation.clear()
+        var random = Philox(seed: options.seed, stream: .samples, substream: samplesTaken)
+        samplesTaken &+= 1
+        for start in stride(from: 0, to: count, by: 256) {
+            let (samples, rows) = (min(256, count - start), images + start * source.images.elements)
+            try source.sample(&random, count: samples, rows: rows)
+            guard let logits else { continue }
+            let batch = try Batch(samples: samples, shape: teacher.inputShape)
+            batch.load(rows: rows, compute)
+            let answer = try teacher.plan(batch, gradients: false, compute)
+            try answer.forward()
+            answer.logits.store(rows: logits + start * teacher.classes, compute)
+        }
+    }
+
+    /// A new student that takes the teacher's images and answers with its classes.
+    private static func student(_ options: DistillationOptions, for teacher: any Teacher) throws -> Network {
+        let student: Network
+        do {
+            student = try Network(architecture: options.student, seed: options.seed)
+        } catch let error as DaflError {
+            throw DaflError(error.status, "student: \(error)")
+        }
+        guard student.inputShape.count == teacher.inputShape.count, student.outputShape.count == teacher.classes else {
+            throw DaflError.invalid(
+                "student",
+                "\"\(options.student)\", from inputs of shape \(student.inputShape) to \(student.outputShape.count) classes",
+                "a network from the teacher's \(teacher.inputShape) to its \(teacher.classes)")
+        }
+        return student
+    }
+}
+
+/// The raw values are those of dafl.h.
+package enum LogLevel: Int32 {
+    case debug = 0, info, warning
+}

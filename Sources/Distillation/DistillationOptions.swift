@@ -1,0 +1,70 @@
+import Networks
+import Numerics
+import Training
+
+/// How a distillation works. The names in error messages are those of `dafl_distillation_options` in dafl.h.
+package struct DistillationOptions {
+    package enum ImageSourceKind: String, CaseIterable { case generator, noise }
+
+    /// The student's architecture.
+    package var student = "lenet5-half"
+    /// Of everything random.
+    package var seed: UInt64 = 0
+    /// 0 for as many as the processors this process may use.
+    package var threads = 0
+    /// Of the run; each has one generator step.
+    package var steps: Int
+    /// Images a step of the generator or the student.
+    package var batchSize: Int
+    /// Student steps to each generator step.
+    package var studentSteps: Int
+    /// Images in the replay bank; 0 for none: the student learns from the generator's own batch.
+    package var replayCapacity: Int
+    /// A fresh generator every so many steps; 0 for one in the whole run.
+    package var restartSteps: Int
+    package var generatorWidth: Int
+    package var latentSize: Int
+    package var lossWeights: GeneratorLoss.Weights
+    /// T of L_KD.
+    package var temperature: Double
+    package var generatorLearningRate: Double
+    package var studentLearningRate: Double
+    package var studentSchedule: Schedule
+    /// Strength of `Augmentation`; 0 for none.
+    package var augmentation: Double
+    package var imageSource = ImageSourceKind.generator
+
+    /// - Throws: `invalidArgument` for the first option outside its range.
+    package func validate() throws {
+        let most = 1 << 30
+        func require(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+            guard range.contains(value) else {
+                throw DaflError.invalid(name, value, "from \(range.lowerBound) to \(range.upperBound)")
+            }
+        }
+        func requireFinite(_ name: String, _ value: Double, from least: Double = -.infinity, above: Double = -.infinity) throws {
+            guard value.isFinite, value >= least, value > above else {
+                let bound = above > -.infinity ? " and above \(above)" : least > -.infinity ? " and at least \(least)" : ""
+                throw DaflError.invalid(name, value, "finite\(bound)")
+            }
+        }
+        try require("threads", threads, 0...1024)
+        try require("steps", steps, 1...Int.max)
+        try require("batch_size", batchSize, 1...most)
+        try require("student_steps", studentSteps, 0...most)
+        try require("replay_capacity", replayCapacity, 0...most)
+        try require("restart_steps", restartSteps, 0...Int.max)
+        try require("generator_width", generatorWidth, 2...4096)
+        try require("latent_size", latentSize, 1...1 << 20)
+        try requireFinite("one_hot_weight", lossWeights.oneHot)
+        try requireFinite("activation_weight", lossWeights.activation)
+        try requireFinite("entropy_weight", lossWeights.entropy)
+        try requireFinite("temperature", temperature, above: 0)
+        try requireFinite("generator_learning_rate", generatorLearningRate, from: 0)
+        try requireFinite("student_learning_rate", studentLearningRate, from: 0)
+        try requireFinite("augmentation", augmentation, from: 0)
+        guard replayCapacity == 0 || replayCapacity >= batchSize else {
+            throw DaflError.invalid("replay_capacity", replayCapacity, "0 or at least batch_size, \(batchSize)")
+        }
+    }
+}

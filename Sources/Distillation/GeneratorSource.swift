@@ -1,0 +1,99 @@
+import Networks
+import Numerics
+import Training
+
+/// The generator G, which learns to make images x = G(z) that the teacher takes for its own.
+final class GeneratorSource: ImageSource {
+    let network: Network
+    let noise: Batch
+    private let generator: Pass
+    private let teacher: any TeacherPass
+    private let loss: GeneratorLoss
+    private var optimizer: any Optimizer
+    private let options: DistillationOptions
+    private let compute: Compute
+    private var random: Philox
+    private var steps = 0
+
+    /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.
+    init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
+        network = try Network(architecture: Self.architecture(teacher.inputShape, options), seed: options.seed)
+        noise = try Batch(samples: options.batchSize, shape: network.inputShape)
+        generator = try Pass(network, input: noise, gradients: .weights, compute)
+        self.teacher = try teacher.plan(generator.output, gradients: true, compute)
+        loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
+        optimizer = try Adam(network.trainedParameters, compute)
+        self.options = options
+        self.compute = compute
+        random = Philox(seed: options.seed, stream: .noise)
+        drawWeights(generation: 0)
+    }
+
+    var images: Batch { generator.output }
+    var logits: Batch { teacher.logits }
+
+    func next() throws -> GeneratorLoss.Value {
+        if options.restartSteps > 0, steps > 0, steps % options.restartSteps == 0 { try restart() }
+        random.fillNormal(noise)  // z ~ N(0, I)
+        let value = try learn()
+        steps += 1
+        return value
+    }
+
+    /// The generator's training step on `noise`: equations 1 to 4 of the paper.
+    func learn() throws -> GeneratorLoss.Value {
+        generator.forward(training: true)  // x = G(z)
+        try teacher.forward()  // t, f = T(x)
+        let value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
+            logits: teacher.logits, features: teacher.features,
+            logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient)
+        try teacher.backward()  // dL_G/dx
+        if let dx = teacher.imagesGradient { generator.outputGradient?.load(dx) }
+        generator.backward()
+        optimizer.step(learningRate: options.generatorLearningRate)
+        return value
+    }
+
+    /// A generator anew, with other weights, for images that the one before did not think of.
+    private func restart() throws {
+        drawWeights(generation: steps / options.restartSteps)
+        optimizer = try Adam(network.trainedParameters, compute)
+    }
+
+    private func drawWeights(generation: Int) {
+        var random = Philox(
+            seed: options.seed, stream: .generatorWeights, substream: UInt32(truncatingIfNeeded: generation))
+        network.initialise(&random)
+    }
+
+    func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
+        let noise = try Batch(samples: count, shape: network.inputShape)
+        let pass = try Pass(network, input: noise, compute)
+        random.fillNormal(noise)
+        pass.forward()
+        pass.output.store(rows: rows, compute)
+    }
+
+    private static func architecture(_ input: Shape, _ options: DistillationOptions) throws -> String {
+        guard let image = input.asSquareImage, image.side % 4 == 0 else {
+            throw DaflError(
+                .unsupported,
+                "the generator makes square images whose side is divisible by 4, or vectors of as many numbers; "
+                    + "the teacher's input_shape is \(input)")
+        }
+        return "dafl-generator(latent=\(options.latentSize),side=\(image.side),channels=\(image.channels),"
+            + "width=\(options.generatorWidth))"
+    }
+}
+
+extension Shape {
+    /// The shape of a square image, or of a vector that is one row by row; nil when it is neither.
+    var asSquareImage: (channels: Int, side: Int)? {
+        let (channels, height, width) = channelsHeightWidth
+        if height == 1, width == 1 {
+            let side = Int(Double(channels).squareRoot().rounded())
+            return side * side == channels ? (1, side) : nil
+        }
+        return height == width ? (channels, height) : nil
+    }
+}

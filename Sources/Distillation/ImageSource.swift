@@ -1,0 +1,13 @@
+import Numerics
+
+/// Where the images of a step come from.
+protocol ImageSource: AnyObject {
+    var images: Batch { get }
+    /// The teacher's logits for `images`.
+    var logits: Batch { get }
+    /// Makes the images of a step, asks the teacher about them, and learns from its answer if the source can learn.
+    /// - Throws: what the teacher throws; `diverged`.
+    func next() throws -> GeneratorLoss.Value
+    /// Images made now for someone to look at, which leaves the source as it was: [count, image] to `rows`.
+    func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws
+}

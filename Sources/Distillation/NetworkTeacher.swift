@@ -1,0 +1,39 @@
+import Networks
+import Numerics
+
+/// A network of the library as the teacher. It works on lanes, without a copy.
+package final class NetworkTeacher: Teacher {
+    private let network: Network
+
+    /// - Parameter network: not to be changed while the teacher is in use.
+    package init(_ network: Network) {
+        self.network = network
+    }
+
+    package var inputShape: Shape { network.inputShape }
+    package var classes: Int { network.outputShape.count }
+    package var features: Int { network.featureShape?.count ?? 0 }
+    package var givesGradients: Bool { true }
+
+    package func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        try NetworkTeacherPass(Pass(network, input: images, gradients: gradients ? .input : [], compute))
+    }
+}
+
+private final class NetworkTeacherPass: TeacherPass {
+    private let pass: Pass
+
+    init(_ pass: Pass) {
+        self.pass = pass
+    }
+
+    var images: Batch { pass.input }
+    var logits: Batch { pass.output }
+    var features: Batch? { pass.features }
+    var logitsGradient: Batch? { pass.outputGradient }
+    var featuresGradient: Batch? { pass.featuresGradient }
+    var imagesGradient: Batch? { pass.inputGradient }
+
+    func forward() { pass.forward() }
+    func backward() { pass.backward() }
+}

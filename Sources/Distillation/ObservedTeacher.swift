@@ -1,0 +1,80 @@
+import Numerics
+
+/// Any teacher, watched: counts what it is asked, refuses answers that are not numbers, and lets a run be cancelled
+/// between two calls.
+final class ObservedTeacher: Teacher {
+    private let teacher: any Teacher
+    private let cancellation: Cancellation
+    /// Calls of forward and backward.
+    private(set) var calls = 0
+    /// Images answered for: the queries that a metered teacher would bill.
+    private(set) var queries = 0
+
+    init(_ teacher: any Teacher, _ cancellation: Cancellation) {
+        self.teacher = teacher
+        self.cancellation = cancellation
+    }
+
+    var inputShape: Shape { teacher.inputShape }
+    var classes: Int { teacher.classes }
+    var features: Int { teacher.features }
+    var givesGradients: Bool { teacher.givesGradients }
+
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        ObservedPass(try teacher.plan(images, gradients: gradients, compute), self)
+    }
+
+    private final class ObservedPass: TeacherPass {
+        private let pass: any TeacherPass
+        private let observer: ObservedTeacher
+
+        init(_ pass: any TeacherPass, _ observer: ObservedTeacher) {
+            self.pass = pass
+            self.observer = observer
+        }
+
+        var images: Batch { pass.images }
+        var logits: Batch { pass.logits }
+        var features: Batch? { pass.features }
+        var logitsGradient: Batch? { pass.logitsGradient }
+        var featuresGradient: Batch? { pass.featuresGradient }
+        var imagesGradient: Batch? { pass.imagesGradient }
+
+        func forward() throws {
+            observer.calls += 1
+            observer.queries += images.samples
+            try pass.forward()
+            try require(logits, "logits")
+            if let features { try require(features, "features") }
+            try observer.cancellation.check()
+        }
+
+        func backward() throws {
+            observer.calls += 1
+            try pass.backward()
+            if let imagesGradient { try require(imagesGradient, "gradient by the images") }
+            try observer.cancellation.check()
+        }
+
+        private func require(_ answer: Batch, _ name: String) throws {
+            guard let (sample, value) = answer.firstNotFinite else { return }
+            if images.firstNotFinite != nil {
+                throw DaflError(
+                    .diverged, "the generator made images that are not finite; try a smaller generator_learning_rate")
+            }
+            throw DaflError(
+                .teacher,
+                "the teacher's \(name) of image \(sample) of \(answer.samples) contain \(value); they must be finite")
+        }
+    }
+}
+
+extension Batch {
+    /// The first sample with a number that is infinite or NaN, and that number.
+    var firstNotFinite: (sample: Int, value: Float)? {
+        for sample in 0..<samples {
+            for element in 0..<elements where !self[sample, element].isFinite { return (sample, self[sample, element]) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,14 @@
+/// Where a distillation stands after a step; the fields of `dafl_progress` in dafl.h, which describes them.
+package struct Progress {
+    package var step = 0
+    package var steps = 0
+    package var losses = GeneratorLoss.Value(oneHot: 0, activation: 0, entropy: 0, total: 0)
+    /// Mean L_KD over the step's student batches.
+    package var distillationLoss = 0.0
+    package var agreement = Double.nan
+    package var imagesPerSecond = 0.0
+    package var secondsElapsed = 0.0
+    package var secondsLeft = 0.0
+    package var teacherCalls = 0
+    package var teacherQueries = 0
+}

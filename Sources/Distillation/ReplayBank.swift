@@ -1,0 +1,37 @@
+import Numerics
+
+/// The images of the last steps with the teacher's logits for them, so that the student can learn from one image many
+/// times and from many generations of the generator at once.
+final class ReplayBank {
+    private let images: Tensor  // rows [capacity, image]
+    private let logits: Tensor  // rows [capacity, K]
+    private let capacity: Int
+    private(set) var count = 0
+    private var next = 0
+
+    /// - Parameter capacity: in images, at least as many as the batches that come.
+    init(capacity: Int, image: Shape, classes: Int) throws {
+        images = try Tensor([capacity, image.count])
+        logits = try Tensor([capacity, classes])
+        self.capacity = capacity
+    }
+
+    /// Takes a batch in; the oldest images leave when there is no room.
+    func add(_ batch: Batch, logits answers: Batch, _ compute: Compute) {
+        if next + batch.samples > capacity { next = 0 }
+        batch.store(rows: images.pointer + next * batch.elements, compute)
+        answers.store(rows: logits.pointer + next * answers.elements, compute)
+        next += batch.samples
+        count = max(count, next)
+    }
+
+    /// Fills a batch with images drawn at random, each seen through its map when there are maps, and their logits.
+    func draw(
+        _ random: inout Philox, images batch: Batch, logits answers: Batch, augmentation: Augmentation?, _ compute: Compute
+    ) {
+        let picks = (0..<batch.samples).map { _ in random.next(below: count) }
+        batch.load(rows: images.pointer, picks: picks, compute)
+        answers.load(rows: logits.pointer, picks: picks, compute)
+        augmentation?.apply(&random, batch, compute)
+    }
+}

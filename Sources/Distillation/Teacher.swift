@@ -1,0 +1,36 @@
+import Numerics
+
+/// A trained classifier that stays as it is: the fixed discriminator of the method.
+///
+/// A network of the library and a host's callback both come as this.
+package protocol Teacher: AnyObject {
+    var inputShape: Shape { get }
+    /// K, the length of a row of logits.
+    var classes: Int { get }
+    /// The length of a row of features, the activations before the last fully connected block; 0 for none.
+    var features: Int { get }
+    /// Whether `TeacherPass.backward` works.
+    var givesGradients: Bool { get }
+    /// The teacher at work on one batch, with all the memory it needs.
+    /// - Parameter gradients: whether `backward` will be called.
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass
+}
+
+/// A teacher at work on one batch of n images.
+package protocol TeacherPass: AnyObject {
+    var images: Batch { get }
+    /// t [n, K], written by `forward`.
+    var logits: Batch { get }
+    /// f [n, features], written by `forward`; nil for none.
+    var features: Batch? { get }
+    /// dL/dt and dL/df, to be written before `backward`; zero at first. nil when no gradients were planned.
+    var logitsGradient: Batch? { get }
+    var featuresGradient: Batch? { get }
+    /// dL/dx, written by `backward`.
+    var imagesGradient: Batch? { get }
+
+    /// - Throws: what the host's callback stopped with, or `teacher` when its answer is not finite.
+    func forward() throws
+    /// The vector-Jacobian product at the images of the last `forward`. Throws as `forward`.
+    func backward() throws
+}

@@ -1,0 +1,142 @@
+import Numerics
+
+/// The JSON object at the start of a safetensors file: a map of strings, and where each tensor's bytes lie.
+struct SafetensorsHeader {
+    /// The same bound as the format's own library: more is an attack on the parser.
+    static let longest = 100_000_000
+    /// Object, tensor, list. jansson would allow 2048 levels, which overflow the stack of a small thread.
+    private static let deepest = 3
+    private static let metadataName = "__metadata__"
+
+    let metadata: [String: String]
+    /// In the order of their bytes.
+    let tensors: [SafetensorsFile.Entry]
+
+    /// Checks that the tensors lie one after another without gaps or overlaps and fill the `dataLength` bytes behind
+    /// the header, and that each one's bytes are as many as its shape and type need.
+    /// - Throws: `format`, `unsupported` for a type of numbers that is not known, `outOfMemory`.
+    init(parsing bytes: UnsafeRawBufferPointer, dataLength: Int) throws {
+        guard bytes.first == UInt8(ascii: "{"), UnsafeJSON.nesting(of: bytes) <= Self.deepest,
+            let members = try UnsafeJSON(parsing: bytes).members
+        else {
+            throw DaflError(.format, "its header is not a JSON object of tensors")
+        }
+        var metadata: [String: String] = [:]
+        var tensors: [SafetensorsFile.Entry] = []
+        for (name, value) in members {
+            if name == Self.metadataName {
+                metadata = try Self.metadata(value)
+            } else {
+                tensors.append(try Self.entry(name, value))
+            }
+        }
+        tensors.sort { ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound) }
+        self.metadata = metadata
+        self.tensors = tensors
+
+        var end = 0
+        for tensor in tensors {
+            guard tensor.bytes.lowerBound == end else {
+                throw DaflError(
+                    .format,
+                    "the bytes of tensor \(quoted(tensor.name)) start at \(tensor.bytes.lowerBound), not where the "
+                        + "last tensor's end, at \(end)")
+            }
+            end = tensor.bytes.upperBound
+        }
+        guard end == dataLength else {
+            throw DaflError(
+                .format, "its tensors take \(end) bytes, but \(dataLength) follow the header; it may have been cut off")
+        }
+    }
+
+    private static func metadata(_ value: UnsafeJSON) throws -> [String: String] {
+        guard let members = value.members else { throw DaflError(.format, "its metadata is not a JSON object") }
+        var metadata: [String: String] = [:]
+        for (key, value) in members {
+            // Keys that JSON tells apart can be one String: é has two spellings.
+            guard let text = value.string, metadata.updateValue(text, forKey: key) == nil else {
+                throw DaflError(.format, "its metadata \(quoted(key)) is not a string, or is there twice")
+            }
+        }
+        return metadata
+    }
+
+    private static func entry(_ name: String, _ value: UnsafeJSON) throws -> SafetensorsFile.Entry {
+        func malformed(_ sentence: String) -> DaflError {
+            DaflError(.format, "tensor \(quoted(name)) \(sentence)")
+        }
+        func integers(_ value: UnsafeJSON?) throws -> [Int] {
+            guard let elements = value?.elements else { throw malformed("lacks a shape or data_offsets") }
+            return try elements.map { element in
+                guard let integer = element.integer, integer >= 0 else {
+                    throw malformed("has a dimension or an offset that is not a whole number from 0 up")
+                }
+                return integer
+            }
+        }
+        let fields = value.members ?? []
+        func field(_ name: String) -> UnsafeJSON? { fields.first { $0.name == name }?.value }
+
+        guard let typeName = field("dtype")?.string else { throw malformed("lacks a dtype") }
+        let (dimensions, offsets) = (try integers(field("shape")), try integers(field("data_offsets")))
+        guard let type = NumberType(rawValue: typeName) else {
+            throw DaflError(.unsupported, "tensor \(quoted(name)) has the unknown dtype \(quoted(typeName))")
+        }
+        guard offsets.count == 2, offsets[0] <= offsets[1] else {
+            throw malformed("has data_offsets other than a start and an end")
+        }
+        let needed = dimensions.reduce(type.bytes) { (bytes: Int?, dimension) in
+            bytes.flatMap {
+                let (product, overflow) = $0.multipliedReportingOverflow(by: dimension)
+                return overflow ? nil : product
+            }
+        }
+        guard needed == offsets[1] - offsets[0] else {
+            throw malformed("has \(offsets[1] - offsets[0]) bytes, which is not what its dtype and shape need")
+        }
+        return SafetensorsFile.Entry(name: name, type: type, dimensions: dimensions, bytes: offsets[0]..<offsets[1])
+    }
+
+    /// The text for float32 tensors that lie in the given order, ended with spaces so that the numbers after it and its
+    /// length are aligned to 8 bytes.
+    /// - Throws: `invalidArgument` for a name that is taken, `unsupported` when the text is too long to be read back.
+    static func text(metadata: [String: String], tensors: [(name: String, value: Tensor)]) throws -> String {
+        var members: [String] = []
+        if !metadata.isEmpty {
+            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(json($0.key)):\(json($0.value))" }
+            members.append("\(json(metadataName)):{\(pairs.joined(separator: ","))}")
+        }
+        var names: Set = [metadataName]
+        var offset = 0
+        for (name, value) in tensors {
+            guard names.insert(name).inserted else {
+                throw DaflError.invalid("the name of a tensor", quoted(name), "unlike the others'")
+            }
+            let end = offset + value.count * NumberType.f32.bytes
+            let shape = value.shape.dimensions.map(String.init).joined(separator: ",")
+            members.append("\(json(name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            offset = end
+        }
+        var text = "{\(members.joined(separator: ","))}"
+        text += String(repeating: " ", count: (8 - text.utf8.count % 8) % 8)
+        guard text.utf8.count <= longest else {
+            throw DaflError(.unsupported, "the tensors' names take \(text.utf8.count) bytes, more than \(longest)")
+        }
+        return text
+    }
+
+    private static func json(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": result += "\\\(scalar)"
+            case "\0"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

@@ -1,0 +1,82 @@
+import Networks
+import Numerics
+
+@testable import Distillation
+
+/// A network as the teacher, honest but for one thing.
+final class CrookedTeacher: Teacher {
+    enum Fault: Equatable {
+        case none
+        case gradientTimes(Float)
+        case forgetsFeatures
+        case forgetsPixel(Int)
+        case nanLogit
+        /// Names the first class whatever it is shown.
+        case oneClass
+        case stopsAtCall(Int)
+    }
+
+    var fault: Fault
+    private(set) var calls = 0
+    private let honest: NetworkTeacher
+
+    init(_ architecture: String, seed: UInt64 = 1, _ fault: Fault) throws {
+        honest = NetworkTeacher(try Network(architecture: architecture, seed: seed))
+        self.fault = fault
+    }
+
+    var inputShape: Shape { honest.inputShape }
+    var classes: Int { honest.classes }
+    var features: Int { honest.features }
+    var givesGradients: Bool { true }
+
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        CrookedPass(try honest.plan(images, gradients: gradients, compute), self)
+    }
+
+    private final class CrookedPass: TeacherPass {
+        private let pass: any TeacherPass
+        private let teacher: CrookedTeacher
+
+        init(_ pass: any TeacherPass, _ teacher: CrookedTeacher) {
+            self.pass = pass
+            self.teacher = teacher
+        }
+
+        var images: Batch { pass.images }
+        var logits: Batch { pass.logits }
+        var features: Batch? { pass.features }
+        var logitsGradient: Batch? { pass.logitsGradient }
+        var featuresGradient: Batch? { pass.featuresGradient }
+        var imagesGradient: Batch? { pass.imagesGradient }
+
+        private func count() throws {
+            teacher.calls += 1
+            if teacher.fault == .stopsAtCall(teacher.calls) { throw CallbackStop(code: 42, callback: "test") }
+        }
+
+        func forward() throws {
+            try count()
+            try pass.forward()
+            switch teacher.fault {
+            case .nanLogit: logits[logits.samples - 1, 0] = .nan
+            case .oneClass: for i in 0..<logits.samples { logits[i, 0] = 50 }
+            default: break
+            }
+        }
+
+        func backward() throws {
+            try count()
+            if teacher.fault == .forgetsFeatures { featuresGradient?.fill(0) }
+            try pass.backward()
+            guard let imagesGradient else { return }
+            switch teacher.fault {
+            case .gradientTimes(let factor):
+                for i in 0..<imagesGradient.count { imagesGradient.pointer[i] *= factor }
+            case .forgetsPixel(let pixel):
+                for i in 0..<imagesGradient.samples { imagesGradient[i, pixel] = 0 }
+            default: break
+            }
+        }
+    }
+}

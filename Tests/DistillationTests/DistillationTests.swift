@@ -1,0 +1,158 @@
+import Networks
+import Numerics
+import Testing
+
+@testable import Distillation
+
+/// What a distillation promises as a whole, with networks so small that a step takes no time.
+struct DistillationTests {
+    private static func options(_ change: (inout DistillationOptions) -> Void = { _ in }) -> DistillationOptions {
+        var options = Preset.fast.options
+        options.student = "mlp-64-16-4"
+        options.threads = 1
+        options.steps = 6
+        options.batchSize = 16
+        options.studentSteps = 2
+        options.replayCapacity = 64
+        options.restartSteps = 0
+        options.generatorWidth = 4
+        options.latentSize = 8
+        change(&options)
+        return options
+    }
+
+    private static func distillation(
+        _ fault: CrookedTeacher.Fault = .none, _ options: DistillationOptions = options()
+    ) throws -> Distillation {
+        try Distillation(teacher: CrookedTeacher("mlp-64-16-4", fault), options)
+    }
+
+    private static func weights(_ network: Network) -> [Float] {
+        network.parameters.flatMap { parameter in (0..<parameter.value.count).map { parameter.value[$0] } }
+    }
+
+    @Test func theSameSeedGivesTheSameStudent() throws {
+        func student(seed: UInt64, threads: Int) throws -> [Float] {
+            let distillation = try Self.distillation(.none, Self.options { ($0.seed, $0.threads) = (seed, threads) })
+            for _ in 0..<6 { try distillation.step() }
+            return Self.weights(distillation.student)
+        }
+        for threads in [1, 3] {
+            #expect(try student(seed: 1, threads: threads) == student(seed: 1, threads: threads))
+        }
+        #expect(try student(seed: 1, threads: 1) != student(seed: 2, threads: 1))
+    }
+
+    @Test func lookingAtImagesChangesNothing() throws {
+        let (quiet, curious) = (try Self.distillation(), try Self.distillation())
+        let images = try Tensor([300, 64])
+        for _ in 0..<4 {
+            try quiet.step()
+            try curious.step()
+            try curious.generate(count: 300, images: images.pointer, logits: nil)
+        }
+        #expect(Self.weights(quiet.student) == Self.weights(curious.student))
+        #expect(images.isFinite)
+    }
+
+    @Test func theStudentComesToAgree() throws {
+        let distillation = try Self.distillation(
+            .none, Self.options { ($0.steps, $0.studentSteps, $0.batchSize, $0.replayCapacity) = (60, 5, 64, 1024) })
+        try distillation.step()
+        let (loss, agreement) = (distillation.progress.distillationLoss, distillation.progress.agreement)
+        for _ in 1..<60 { try distillation.step() }
+        #expect(distillation.progress.distillationLoss < loss / 2)
+        #expect(distillation.progress.agreement > agreement)
+    }
+
+    @Test func aRestartMakesAnotherGenerator() throws {
+        let distillation = try Self.distillation(
+            .none, Self.options { ($0.restartSteps, $0.generatorLearningRate) = (2, 0) })
+        func generatorWeights() throws -> [Float] {
+            try distillation.step()
+            // The running statistics change with every batch; the first layer's weights only when drawn anew.
+            let first = try #require(distillation.generator?.parameter(named: "l1.weight"))
+            return (0..<first.value.count).map { first.value[$0] }
+        }
+        let weights = try (0..<4).map { _ in try generatorWeights() }
+        #expect(weights[0] == weights[1] && weights[2] == weights[3])
+        #expect(weights[1] != weights[2])
+    }
+
+    @Test func paperLearnsFromTheGeneratorsOwnBatch() throws {
+        let distillation = try Self.distillation(
+            .none, Self.options { ($0.replayCapacity, $0.studentSteps) = (0, 1) })
+        try distillation.step()
+        let before = distillation.progress.teacherQueries
+        try distillation.step()
+        #expect(distillation.progress.teacherQueries - before == 16)
+    }
+
+    @Test func noiseNeedsNoGradients() throws {
+        let distillation = try Self.distillation(.gradientTimes(0), Self.options { $0.imageSource = .noise })
+        try distillation.step()
+        #expect(distillation.generator == nil)
+        #expect(distillation.progress.losses.total.isFinite)
+    }
+
+    @Test func aTeacherThatStopsLeavesADistillationThatGoesOn() throws {
+        let teacher = try CrookedTeacher("mlp-64-16-4", .none)
+        let distillation = try Distillation(teacher: teacher, Self.options())
+        // Every call of a step in turn: the generator's forward and backward, the student's two forwards.
+        for call in 1...4 {
+            teacher.fault = .stopsAtCall(teacher.calls + call)
+            let stop = try #require(throws: CallbackStop.self) { try distillation.step() }
+            #expect(stop.code == 42)
+            #expect(distillation.progress.step == call - 1)
+            teacher.fault = .none
+            try distillation.step()
+        }
+        #expect(distillation.progress.teacherCalls == teacher.calls)
+    }
+
+    @Test func answersThatAreNoNumbersAreTheTeachersFault() throws {
+        let teacher = try CrookedTeacher("mlp-64-16-4", .none)
+        let distillation = try Distillation(teacher: teacher, Self.options())
+        teacher.fault = .nanLogit
+        let error = try #require(throws: DaflError.self) { try distillation.step() }
+        #expect(error.status == .teacher)
+        #expect(error.description.contains("image 15 of 16"))
+    }
+
+    @Test func imagesThatAreNoNumbersAreTheGeneratorsFault() throws {
+        let distillation = try Self.distillation()
+        try #require(distillation.generator?.parameter(named: "conv3.bias")).value.fill(.nan)
+        let error = try #require(throws: DaflError.self) { try distillation.step() }
+        #expect(error.status == .diverged)
+    }
+
+    @Test func aCancelledStepDoesNotCount() throws {
+        let distillation = try Self.distillation()
+        distillation.cancellation.cancel()
+        let error = try #require(throws: DaflError.self) { try distillation.step() }
+        #expect(error.status == .cancelled && distillation.progress.step == 0)
+        distillation.cancellation.clear()
+        try distillation.step()
+        #expect(distillation.progress.step == 1)
+    }
+
+    @Test func aCollapseIsToldOnce() throws {
+        let teacher = try CrookedTeacher("mlp-64-16-4", .none)
+        let distillation = try Distillation(teacher: teacher, Self.options())
+        teacher.fault = .oneClass
+        var warnings: [String] = []
+        distillation.log = { level, text in if level == .warning { warnings.append(text) } }
+        for _ in 0..<60 { try distillation.step() }
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("1.0 of 4 classes") == true)
+    }
+
+    @Test(arguments: ["mlp-36-4", "mlp-65-4"])
+    func inputsThatNoGeneratorMakesAreUnsupported(architecture: String) throws {
+        let teacher = try CrookedTeacher(architecture, .none)
+        let error = try #require(throws: DaflError.self) {
+            try Distillation(teacher: teacher, Self.options { $0.student = architecture })
+        }
+        #expect(error.status == .unsupported)
+    }
+}

@@ -1,0 +1,58 @@
+import Numerics
+import Testing
+
+@testable import Distillation
+
+/// The bank keeps the newest images, draws from all of them, and never parts an image from its logits.
+struct ReplayBankTests {
+    private let image: Shape
+    private let compute: Compute
+
+    init() throws {
+        image = try Shape([1, 2, 2])
+        compute = try Compute(threads: 1)
+    }
+
+    /// Images of one number each, from `first` up, with that number as the logits.
+    private func numbered(from first: Int, count: Int) throws -> (images: Batch, logits: Batch) {
+        let (images, logits) = (try Batch(samples: count, shape: image), try Batch(samples: count, shape: Shape([3])))
+        for i in 0..<count {
+            for e in 0..<4 { images[i, e] = Float(first + i) }
+            for k in 0..<3 { logits[i, k] = Float(first + i) }
+        }
+        return (images, logits)
+    }
+
+    private func drawn(_ bank: ReplayBank, draws: Int = 40) throws -> Set<Float> {
+        var random = Philox(seed: 1, stream: .replay)
+        let (images, logits) = (try Batch(samples: 5, shape: image), try Batch(samples: 5, shape: Shape([3])))
+        var seen: Set<Float> = []
+        for _ in 0..<draws {
+            bank.draw(&random, images: images, logits: logits, augmentation: nil, compute)
+            for i in 0..<5 {
+                #expect((0..<4).allSatisfy { images[i, $0] == images[i, 0] })
+                #expect((0..<3).allSatisfy { logits[i, $0] == images[i, 0] })
+                seen.insert(images[i, 0])
+            }
+        }
+        return seen
+    }
+
+    @Test func drawsFromAllItHolds() throws {
+        let bank = try ReplayBank(capacity: 10, image: image, classes: 3)
+        let first = try numbered(from: 0, count: 4)
+        bank.add(first.images, logits: first.logits, compute)
+        #expect(bank.count == 4)
+        #expect(try drawn(bank) == [0, 1, 2, 3])
+    }
+
+    @Test func theOldestLeave() throws {
+        let bank = try ReplayBank(capacity: 10, image: image, classes: 3)
+        for start in stride(from: 0, to: 16, by: 4) {
+            let batch = try numbered(from: start, count: 4)
+            bank.add(batch.images, logits: batch.logits, compute)
+        }
+        // Two batches of four fit into ten, so the third and fourth took the places of the first and second.
+        #expect(try drawn(bank) == [8, 9, 10, 11, 12, 13, 14, 15])
+    }
+}

@@ -1,0 +1,150 @@
+import Formats
+import Glibc
+import Networks
+import Numerics
+import Testing
+
+@Suite struct NetworkFileTests {
+    private let folder = TemporaryFolder()
+    private let path: String
+
+    init() { path = folder["bad"] }
+
+    private func numbers(_ network: Network) -> [[UInt32]] {
+        network.parameters.map { parameter in (0..<parameter.value.count).map { parameter.value[$0].bitPattern } }
+    }
+
+    @Test(arguments: [
+        "lenet5", "lenet5-half", "lenet5(channels=3,classes=26)", "mlp-64-16-4", "mlp-3-2",
+        "dafl-generator(latent=8,side=8,channels=1,width=8)", "dafl-generator(width=2, latent=3, side=4)",
+    ])
+    func aFileRebuildsItsNetwork(architecture: String) throws {
+        let network = try Network(architecture: architecture, seed: 5)
+        for parameter in network.parameters where !parameter.isTrained { parameter.value[0] = 0.25 }
+        try network.save(path: folder["a"])
+        let loaded = try Network.load(path: folder["a"])
+        #expect(loaded.architecture == architecture)
+        #expect(numbers(loaded) == numbers(network))
+        try loaded.save(path: folder["b"])
+        try network.save(path: folder["a"])  // over itself
+        #expect(folder.bytes(of: "a") == folder.bytes(of: "b"))
+        #expect(folder.names == ["a", "b"])
+    }
+
+    @Test func theHeaderIsWhatPyTorchsToolsExpect() throws {
+        try Network(architecture: "lenet5", seed: 0).save(path: folder["a"])
+        let file = try SafetensorsFile(path: folder["a"])
+        #expect(file.metadata == ["architecture": "lenet5", "format": "pt"])
+        let layers = ["conv1", "conv2", "conv3", "fc1", "fc2"]
+        #expect(file.tensors.map(\.name) == layers.flatMap { ["\($0).weight", "\($0).bias"] })
+        #expect(file.tensors.first?.dimensions == [6, 1, 5, 5])
+        let bytes = folder.bytes(of: "a")
+        #expect(bytes[0] % 8 == 0 && bytes[8] == UInt8(ascii: "{"))
+    }
+
+    @Test func aFileCutAnywhereOrLengthenedIsRefused() throws {
+        try Network(architecture: "mlp-4-3-2", seed: 1).save(path: folder["a"])
+        let good = folder.bytes(of: "a")
+        for length in 0..<good.count {
+            expectError(.format, naming: path) { _ = try Network.load(path: folder.write(Array(good[..<length]))) }
+        }
+        expectError(.format, naming: path) { _ = try Network.load(path: folder.write(good + [0])) }
+    }
+
+    @Test func spoiledHeadersAreSurvived() throws {
+        try Network(architecture: "mlp-4-3-2", seed: 1).save(path: folder["a"])
+        let good = folder.bytes(of: "a")
+        var random = Philox(seed: 3, stream: .order)
+        for i in 0..<3000 {
+            var bytes = good
+            for _ in 0...(i % 3) {
+                let place = random.next(below: good.count - 4 * 23)
+                let other = good[random.next(below: good.count)]
+                bytes[place] = i % 2 == 0 ? UInt8(truncatingIfNeeded: random.next()) : other
+            }
+            do {
+                _ = try Network.load(path: folder.write(bytes))
+            } catch let error as DaflError {
+                #expect([.format, .unsupported, .outOfMemory].contains(error.status), "\(error)")
+            }
+        }
+    }
+
+    /// A file of a network "mlp-2-1" but for its metadata and further tensors.
+    private func file(
+        _ metadata: String, weight: String = #""dtype":"F32","shape":[1,2]"#, more: String = "", data: [UInt8]? = nil
+    ) -> String {
+        let header = "{\(metadata)\"fc1.weight\":{\(weight),\"data_offsets\":[0,8]},"
+            + "\"fc1.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}\(more)}"
+        return folder.write(fileBytes(header, data: data ?? [UInt8](repeating: 0, count: more.isEmpty ? 12 : 20)))
+    }
+
+    private func architecture(_ text: String) -> String { "\"__metadata__\":{\"architecture\":\"\(text)\"}," }
+
+    @Test func aFileOfPyTorchsWithOurArchitectureIsLoaded() throws {
+        let counter = #","bn0.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[12,20]}"#
+        #expect(try Network.load(path: file(architecture("mlp-2-1"), more: counter)).architecture == "mlp-2-1")
+    }
+
+    @Test(arguments: [
+        "", "resnet50", "mlp-2", "mlp-1-1", "mlp-2-2", "mlp-2-1-1", "mlp-2-1(", "mlp-2-1()", "mlp-2-0", "mlp-2--1",
+        "mlp--2-1", "mlp-2-99999999999999999999", "mlp-30000000-30000000-10", "mlp-1048576-1048576-10",
+        "mlp-1048576-4000-10",
+        "mlp-5000-5000-10", "lenet5", "lenet5(classes=0)", "lenet5(classes=9223372036854775808)",
+        "lenet5(channels=1048576)", "lenet5(=)",
+        "dafl-generator(side=4096,width=4096,latent=1048576)", #"\u001b[31m"#, #"mlp-2-1\n"#, "mlp-2-\u{661}",
+        "\u{43c}lp-2-1",
+    ])
+    func anotherArchitectureThanTheTensorsIsRefused(text: String) {
+        expectError(.format, .outOfMemory, naming: path) { _ = try Network.load(path: file(architecture(text))) }
+    }
+
+    @Test func anEndlessArchitectureIsRefused() {
+        let text = "mlp-2-1" + String(repeating: "-1", count: 5_000_000)
+        expectError(.format, naming: path) { _ = try Network.load(path: file(architecture(text))) }
+    }
+
+    @Test func tensorsOtherThanTheNetworksAreRefused() {
+        for metadata in ["", "\"__metadata__\":{},", "\"__metadata__\":{\"format\":\"pt\"},"] {
+            expectError(.format, naming: path) { _ = try Network.load(path: file(metadata)) }
+        }
+        let mlp = architecture("mlp-2-1")
+        for shape in ["[2,1]", "[2]", "[1,2,1]"] {
+            let weight = "\"dtype\":\"F32\",\"shape\":\(shape)"
+            expectError(.format, naming: path) { _ = try Network.load(path: file(mlp, weight: weight)) }
+        }
+        for (type, shape) in [("F64", "[1,1]"), ("BF16", "[2,2]"), ("I32", "[1,2]")] {
+            let weight = "\"dtype\":\"\(type)\",\"shape\":\(shape)"
+            expectError(.unsupported, naming: path) { _ = try Network.load(path: file(mlp, weight: weight)) }
+        }
+        for name in ["fc2.weight", "fc1.weights", "", "FC1.bias", "num_batches_tracked"] {
+            let more = ",\"\(name)\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[12,20]}"
+            expectError(.format, naming: path) { _ = try Network.load(path: file(mlp, more: more)) }
+        }
+        expectError(.format, naming: path) {
+            let header = "{\(mlp)\"fc1.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}"
+            _ = try Network.load(path: folder.write(fileBytes(header, data: [UInt8](repeating: 0, count: 8))))
+        }
+    }
+
+    @Test func numbersThatAreNotFiniteAreNeitherLoadedNorSaved() throws {
+        for bits in [Float.nan.bitPattern, Float.infinity.bitPattern, (-Float.infinity).bitPattern] {
+            let number = (0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
+            let data = [0, 0, 0, 0, 0, 0, 0, 0] + number
+            expectError(.format, naming: path) { _ = try Network.load(path: file(architecture("mlp-2-1"), data: data)) }
+            let network = try Network(architecture: "mlp-2-1", seed: 0)
+            network.parameters[1].value[0] = Float(bitPattern: bits)
+            expectError(.invalidArgument) { try network.save(path: folder["a"]) }
+        }
+        #expect(folder.names == ["bad"])
+    }
+
+    @Test func placesWithoutAFileAreErrors() throws {
+        let network = try Network(architecture: "mlp-2-1", seed: 0)
+        for path in [folder["none/a"], folder.path] {
+            expectError(.io, naming: path) { _ = try Network.load(path: path) }
+            expectError(.io, naming: path) { try network.save(path: path) }
+        }
+        #expect(folder.names.isEmpty)
+    }
+}

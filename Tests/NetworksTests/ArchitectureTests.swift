@@ -1,0 +1,122 @@
+import Networks
+import Numerics
+import Testing
+
+@Suite struct ArchitectureTests {
+    struct Size: Sendable, CustomTestStringConvertible {
+        let architecture: String
+        let parameters, multiplyAdds: Int
+        let input, output: [Int]
+        let feature: [Int]?
+        var testDescription: String { architecture }
+    }
+
+    static let sizes = [
+        Size(
+            architecture: "lenet5", parameters: 61_706, multiplyAdds: 416_520, input: [1, 32, 32], output: [10],
+            feature: [120, 1, 1]),
+        Size(
+            architecture: "lenet5-half", parameters: 15_738, multiplyAdds: 133_740, input: [1, 32, 32], output: [10],
+            feature: [60, 1, 1]),
+        Size(
+            architecture: "lenet5(channels=3,classes=26)", parameters: 61_706 + 2 * 6 * 25 + 16 * 85,
+            multiplyAdds: 416_520 + 2 * 6 * 25 * 28 * 28 + 16 * 84, input: [3, 32, 32], output: [26],
+            feature: [120, 1, 1]),
+        Size(
+            architecture: "mlp-784-1200-1200-10", parameters: 2_395_210, multiplyAdds: 2_392_800, input: [784],
+            output: [10], feature: [1200]),
+        Size(
+            architecture: "mlp-784-800-800-10", parameters: 1_276_810, multiplyAdds: 1_275_200, input: [784],
+            output: [10], feature: [800]),
+        Size(
+            architecture: "resnet18", parameters: 11_173_962, multiplyAdds: 555_422_720, input: [3, 32, 32],
+            output: [10], feature: [512]),
+        Size(
+            architecture: "resnet34(classes=100)", parameters: 21_282_122 + 90 * 513,
+            multiplyAdds: 1_159_402_496 + 90 * 512, input: [3, 32, 32], output: [100], feature: [512]),
+        Size(architecture: "mlp-5-3", parameters: 18, multiplyAdds: 15, input: [5], output: [3], feature: nil),
+        Size(
+            architecture: "dafl-generator", parameters: 1_049_985, multiplyAdds: 114_655_232, input: [100],
+            output: [1, 32, 32], feature: nil),
+        Size(
+            architecture: "dafl-generator(latent=7, side=8, channels=3, width=4)",
+            parameters: (7 + 1) * 16 + 2 * 4 + (4 * 9 + 1) * 4 + 2 * 4 + (4 * 9 + 1) * 2 + 2 * 2 + (2 * 9 + 1) * 3,
+            multiplyAdds: 7 * 16 + 4 * 4 * 9 * 16 + 4 * 2 * 9 * 64 + 2 * 3 * 9 * 64, input: [7], output: [3, 8, 8],
+            feature: nil),
+    ]
+
+    @Test(arguments: sizes) func sizesAreThePapers(_ size: Size) throws {
+        let network = try Network(architecture: size.architecture, seed: 0)
+        #expect(network.architecture == size.architecture)
+        #expect(network.parameterCount == size.parameters)
+        #expect(network.multiplyAdds == size.multiplyAdds)
+        #expect(network.inputShape.dimensions == size.input)
+        #expect(network.outputShape.dimensions == size.output)
+        #expect(network.featureShape?.dimensions == size.feature)
+    }
+
+    @Test func lenet5HasTheNamesOfItsStateDict() throws {
+        expectParameters(
+            of: try Network(architecture: "lenet5", seed: 0),
+            [
+                ("conv1.weight", [6, 1, 5, 5]), ("conv1.bias", [6]), ("conv2.weight", [16, 6, 5, 5]),
+                ("conv2.bias", [16]),
+                ("conv3.weight", [120, 16, 5, 5]), ("conv3.bias", [120]), ("fc1.weight", [84, 120]), ("fc1.bias", [84]),
+                ("fc2.weight", [10, 84]), ("fc2.bias", [10]),
+            ])
+    }
+
+    @Test func generatorHasTheNamesOfItsStateDict() throws {
+        func norm(_ name: String, _ channels: Int, affine: Bool = true) -> [(String, [Int])] {
+            (affine ? ["weight", "bias"] : []).map { ("\(name).\($0)", [channels]) }
+                + ["running_mean", "running_var"].map { ("\(name).\($0)", [channels]) }
+        }
+        let convolutions: [[(String, [Int])]] = [
+            [("conv1.weight", [128, 128, 3, 3]), ("conv1.bias", [128])],
+            [("conv2.weight", [64, 128, 3, 3]), ("conv2.bias", [64])],
+            [("conv3.weight", [1, 64, 3, 3]), ("conv3.bias", [1])],
+        ]
+        let network = try Network(architecture: "dafl-generator", seed: 0)
+        expectParameters(
+            of: network,
+            [("l1.weight", [8192, 100]), ("l1.bias", [8192])] + norm("bn0", 128) + convolutions[0] + norm("bn1", 128)
+                + convolutions[1] + norm("bn2", 64) + convolutions[2] + norm("bn3", 1, affine: false))
+        for parameter in network.parameters {
+            #expect(parameter.isTrained == !parameter.name.contains("running"))
+            #expect(parameter.gradient.map { $0.shape == parameter.value.shape } ?? true)
+        }
+    }
+
+    @Test func parametersAreFoundByName() throws {
+        let network = try Network(architecture: "mlp-4-3-2", seed: 0)
+        #expect(network.parameters.map(\.name) == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])
+        #expect(network.parameter(named: "fc2.weight")?.value.shape.dimensions == [2, 3])
+        #expect(network.parameter(named: "fc3.weight") == nil)
+    }
+
+    private func expectParameters(of network: Network, _ expected: [(name: String, shape: [Int])]) {
+        #expect(network.parameters.map(\.name) == expected.map(\.name))
+        #expect(network.parameters.map(\.value.shape.dimensions) == expected.map(\.shape))
+    }
+
+    @Test(arguments: [
+        "", "lenet", "lenet5 ", "LENET5", "(classes=2)", "lenet5()", "lenet5(classes=10", "lenet5(classes=10))",
+        "lenet5(classes)", "lenet5(classes=)", "lenet5(classes=ten)", "lenet5(classes=2.5)", "lenet5(classes=1)",
+        "lenet5(classes=-1)", "lenet5(classes=99999999)", "lenet5(classes=99999999999999999999)", "lenet5(channels=0)",
+        "lenet5(classes=10,)", "lenet5(classes=10=10)", "lenet5(classes=+10)", "lenet5(classes=3,classes=3)", "lenet5(width=6)", "lenet5-half(divisor=2)",
+        "mlp", "mlp-", "mlp-784", "mlp-784-", "mlp--10", "mlp-784-0", "mlp-784--5", "mlp-784-ten",
+        "mlp-784-10(classes=10)",
+        "mlp-9999999-2", "dafl-generator(side=30)", "dafl-generator(side=0)", "dafl-generator(latent=0)",
+        "dafl-generator(width=1)", "dafl-generator(channels=0)", "dafl-generator(depth=3)",
+    ])
+    func impossibleStringsAreRefused(architecture: String) {
+        let error = #expect(throws: DaflError.self) { try Network(architecture: architecture, seed: 0) }
+        #expect(error?.status == .invalidArgument)
+    }
+
+    @Test(arguments: ["mlp-1048576-1048576-2", "dafl-generator(latent=1048576,side=4096,width=4096)"])
+    func architecturesPastTheMachineAreOutOfMemory(architecture: String) {
+        let error = #expect(throws: DaflError.self) { try Network(architecture: architecture, seed: 0) }
+        #expect(error?.status == .outOfMemory)
+    }
+}

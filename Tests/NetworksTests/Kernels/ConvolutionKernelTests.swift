@@ -1,0 +1,128 @@
+import LaneKernels
+import Numerics
+import Testing
+
+@Suite struct ConvolutionKernelTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let shape: lane_convolution
+        let samples: Int
+        let hasBias: Bool
+        var name = "random"
+
+        var testDescription: String {
+            """
+            \(name): \(samples) x [\(shape.inputs), \(shape.input_height), \(shape.input_width)] to \
+            [\(shape.outputs), \(shape.output_height), \(shape.output_width)], kernel \
+            \(shape.kernel_height) x \(shape.kernel_width), stride \(shape.stride), padding \(shape.padding)
+            """
+        }
+    }
+
+    /// Sizes at random, so that every remainder of the register tiles occurs.
+    static let randomCases: [Case] = {
+        var random = Philox(seed: 1, stream: .check)
+        return (0..<48).map { _ in
+            let (kernelHeight, kernelWidth) = (1 + random.next(below: 5), 1 + random.next(below: 6))
+            let padding = random.next(below: 4)
+            return Case(
+                shape: lane_convolution(
+                    inputs: 1 + random.next(below: 4), height: kernelHeight + random.next(below: 4),
+                    width: kernelWidth + random.next(below: 9), outputs: 1 + random.next(below: 10),
+                    kernelHeight: kernelHeight, kernelWidth: kernelWidth, stride: 1 + random.next(below: 3),
+                    padding: padding),
+                samples: [1, 3, 16, 17, 33][random.next(below: 5)], hasBias: random.next(below: 3) > 0)
+        }
+    }()
+
+    static let namedCases = [
+        (
+            "one pixel, one weight",
+            lane_convolution(inputs: 1, height: 1, width: 1, outputs: 1, kernelHeight: 1, kernelWidth: 1), 1
+        ),
+        (
+            "many inputs",
+            lane_convolution(inputs: 37, height: 3, width: 4, outputs: 2, kernelHeight: 3, kernelWidth: 3, padding: 1),
+            5
+        ),
+        (
+            "many outputs",
+            lane_convolution(inputs: 2, height: 4, width: 3, outputs: 41, kernelHeight: 3, kernelWidth: 3, padding: 1),
+            2
+        ),
+        ("wide", lane_convolution(inputs: 1, height: 2, width: 47, outputs: 3, kernelHeight: 2, kernelWidth: 1), 3),
+        (
+            "kernel as large as the input",
+            lane_convolution(inputs: 3, height: 5, width: 5, outputs: 4, kernelHeight: 5, kernelWidth: 5), 18
+        ),
+        (
+            "more padding than kernel",
+            lane_convolution(inputs: 2, height: 3, width: 3, outputs: 3, kernelHeight: 2, kernelWidth: 2, padding: 3), 4
+        ),
+        (
+            "stride past the kernel",
+            lane_convolution(inputs: 2, height: 9, width: 11, outputs: 3, kernelHeight: 2, kernelWidth: 2, stride: 4),
+            17
+        ),
+        (
+            "many blocks",
+            lane_convolution(inputs: 1, height: 3, width: 3, outputs: 2, kernelHeight: 2, kernelWidth: 2), 530
+        ),
+    ].map { Case(shape: $1, samples: $2, hasBias: true, name: $0) }
+
+    @Test(arguments: namedCases + randomCases) func kernelsAreTheDefinition(_ c: Case) throws {
+        var random = Philox(seed: 2, stream: .check)
+        let s = c.shape
+        let x = Rows(samples: c.samples, [s.inputs, s.input_height, s.input_width], from: &random)
+        let weight = Rows(samples: s.outputs, [s.inputs, s.kernel_height, s.kernel_width], from: &random).values
+        let bias = c.hasBias ? Rows(samples: 1, [s.outputs], from: &random).values : nil
+        let dy = Rows(samples: c.samples, [s.outputs, s.output_height, s.output_width], from: &random)
+        let y = Reference.convolution(x, weight, bias, s)
+        let (dx, dw) = Reference.convolutionGradients(x, weight, dy, s)
+
+        for kernels in kernelSets {
+            try check(kernels, s, x, weight, bias, dy, expected: (y, dx, dw))
+        }
+    }
+
+    private func check(
+        _ kernels: Kernels, _ shape: lane_convolution, _ x: Rows, _ weight: [Double], _ bias: [Double]?, _ dy: Rows,
+        expected: (y: Rows, dx: Rows, dw: [Double])
+    ) throws {
+        var s = shape
+        let (xLanes, dyLanes) = (try x.batch(), try dy.batch())
+        let (weights, biases) = (try Tensor(weight), try bias.map { try Tensor($0) })
+        let (y, dx) = (try expected.y.batch(), try expected.dx.batch())
+        let (packed, dw) = (try Tensor([weight.count]), try Tensor([weight.count]))
+        let scratch = try Tensor([kernels.convolution_scratch(&s)])
+        let blocks = xLanes.blocks
+        // What is not overwritten shows as NaN.
+        for memory in [packed, dw, scratch] { memory.fill(.nan) }
+        for memory in [y, dx] { memory.fill(.nan) }
+
+        kernels.pack_weights(&s, weights.pointer, packed.pointer)
+        #expect(packed.doubles.sorted() == weight.sorted())
+        for (first, end) in [(0, part(of: blocks)), (part(of: blocks), blocks)] {
+            kernels.convolve(
+                &s, xLanes.pointer, packed.pointer, biases?.pointer, y.pointer, scratch.pointer, first, end)
+        }
+        expectClose(y, expected.y, "\(kernels.title): y")
+        #expect(y.unusedLanes.allSatisfy { $0.isFinite })
+
+        kernels.pack_weights_transposed(&s, weights.pointer, packed.pointer)
+        #expect(packed.doubles.sorted() == weight.sorted())
+        for (first, end) in [(part(of: blocks), blocks), (0, part(of: blocks))] {
+            kernels.convolve_input_gradient(
+                &s, dyLanes.pointer, packed.pointer, dx.pointer, scratch.pointer, first, end)
+        }
+        expectClose(dx, expected.dx, "\(kernels.title): dx")
+        #expect(dx.unusedLanes.allSatisfy { $0 == 0 })
+
+        var sum = [Double](repeating: 0, count: weight.count)
+        for (first, end) in [(part(of: blocks), blocks), (0, part(of: blocks))] {
+            kernels.convolve_weight_gradient(
+                &s, xLanes.pointer, dyLanes.pointer, dw.pointer, scratch.pointer, first, end)
+            sum = zip(sum, dw.doubles).map(+)
+        }
+        expectClose(sum, expected.dw, "\(kernels.title): dw")
+    }
+}

@@ -1,0 +1,193 @@
+import Glibc
+import LaneKernels
+
+/// What the layers compute, written plainly over rows in Double: the other side of every comparison.
+enum Reference {
+    /// y[o, i, j] = bias[o] + sum over c, u, v of
+    /// weight[o, c, u, v] x[c, i stride + u - padding, j stride + v - padding].
+    static func convolution(_ x: Rows, _ weight: [Double], _ bias: [Double]?, _ shape: lane_convolution) -> Rows {
+        var y = Rows(samples: x.samples, [shape.outputs, shape.output_height, shape.output_width])
+        if let bias {
+            let pixels = shape.output_height * shape.output_width
+            for i in y.values.indices { y.values[i] = bias[i / pixels % shape.outputs] }
+        }
+        eachTerm(x, y, shape) { x_i, w_i, y_i in y.values[y_i] += weight[w_i] * x.values[x_i] }
+        return y
+    }
+
+    static func convolutionGradients(
+        _ x: Rows, _ weight: [Double], _ dy: Rows, _ shape: lane_convolution
+    ) -> (dx: Rows, dw: [Double]) {
+        var dx = Rows(samples: x.samples, x.dimensions)
+        var dw = [Double](repeating: 0, count: weight.count)
+        eachTerm(x, dy, shape) { x_i, w_i, y_i in
+            dx.values[x_i] += weight[w_i] * dy.values[y_i]
+            dw[w_i] += x.values[x_i] * dy.values[y_i]
+        }
+        return (dx, dw)
+    }
+
+    /// Calls `body` with the indices of each product of a pixel and a weight, and of the output it is part of.
+    private static func eachTerm(_ x: Rows, _ y: Rows, _ shape: lane_convolution, _ body: (Int, Int, Int) -> Void) {
+        for n in 0..<x.samples {
+            for o in 0..<shape.outputs {
+                for i in 0..<shape.output_height {
+                    for j in 0..<shape.output_width {
+                        let y_i = y.index(n, o, i, j)
+                        for c in 0..<shape.inputs {
+                            for u in 0..<shape.kernel_height {
+                                let row = i * shape.stride + u - shape.padding
+                                guard (0..<shape.input_height).contains(row) else { continue }
+                                for v in 0..<shape.kernel_width {
+                                    let column = j * shape.stride + v - shape.padding
+                                    guard (0..<shape.input_width).contains(column) else { continue }
+                                    let w_i =
+                                        ((o * shape.inputs + c) * shape.kernel_height + u) * shape.kernel_width + v
+                                    body(x.index(n, c, row, column), w_i, y_i)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// y[o] = bias[o] + sum over i of weight[o, i] x[i].
+    static func linear(_ x: Rows, _ weight: [Double], _ bias: [Double]) -> Rows {
+        var y = Rows(samples: x.samples, [bias.count])
+        for n in 0..<x.samples {
+            for o in bias.indices {
+                var sum = bias[o]
+                for i in 0..<x.elements { sum += weight[o * x.elements + i] * x.values[n * x.elements + i] }
+                y.values[n * bias.count + o] = sum
+            }
+        }
+        return y
+    }
+
+    static func maxPooling(_ x: Rows, window: Int, stride: Int) -> Rows {
+        pooling(x, window, stride) { indices in indices.map { x.values[$0] }.max() ?? 0 }
+    }
+
+    static func averagePooling(_ x: Rows, window: Int, stride: Int) -> Rows {
+        pooling(x, window, stride) { indices in indices.reduce(0) { $0 + x.values[$1] } / Double(indices.count) }
+    }
+
+    private static func pooling(_ x: Rows, _ window: Int, _ stride: Int, _ value: ([Int]) -> Double) -> Rows {
+        var y = Rows(samples: x.samples, pooledDimensions(x, window, stride))
+        eachWindow(x, y, window, stride) { indices, y_i in y.values[y_i] = value(indices) }
+        return y
+    }
+
+    /// All of a window's gradient goes to the first of its largest pixels.
+    static func maxPoolingGradient(_ x: Rows, _ dy: Rows, window: Int, stride: Int) -> Rows {
+        var dx = Rows(samples: x.samples, x.dimensions)
+        eachWindow(x, dy, window, stride) { indices, y_i in
+            let top = indices.map { x.values[$0] }.max()
+            if let first = indices.first(where: { x.values[$0] == top }) { dx.values[first] += dy.values[y_i] }
+        }
+        return dx
+    }
+
+    static func averagePoolingGradient(_ x: Rows, _ dy: Rows, window: Int, stride: Int) -> Rows {
+        var dx = Rows(samples: x.samples, x.dimensions)
+        eachWindow(x, dy, window, stride) { indices, y_i in
+            for i in indices { dx.values[i] += dy.values[y_i] / Double(indices.count) }
+        }
+        return dx
+    }
+
+    static func pooledDimensions(_ x: Rows, _ window: Int, _ stride: Int) -> [Int] {
+        [x.channels, (x.height - window) / stride + 1, (x.width - window) / stride + 1]
+    }
+
+    /// Calls `body` with the indices of a window's pixels, in row order, and of the output they make.
+    private static func eachWindow(_ x: Rows, _ y: Rows, _ window: Int, _ stride: Int, _ body: ([Int], Int) -> Void) {
+        for n in 0..<x.samples {
+            for c in 0..<x.channels {
+                for i in 0..<y.height {
+                    for j in 0..<y.width {
+                        var indices: [Int] = []
+                        for u in 0..<window {
+                            for v in 0..<window { indices.append(x.index(n, c, i * stride + u, j * stride + v)) }
+                        }
+                        body(indices, y.index(n, c, i, j))
+                    }
+                }
+            }
+        }
+    }
+
+    static func upsampling(_ x: Rows, factor: Int) -> Rows {
+        var y = Rows(samples: x.samples, [x.channels, x.height * factor, x.width * factor])
+        eachPixel(y) { n, c, i, j in y[n, c, i, j] = x[n, c, i / factor, j / factor] }
+        return y
+    }
+
+    static func upsamplingGradient(_ dy: Rows, factor: Int) -> Rows {
+        var dx = Rows(samples: dy.samples, [dy.channels, dy.height / factor, dy.width / factor])
+        eachPixel(dy) { n, c, i, j in dx[n, c, i / factor, j / factor] += dy[n, c, i, j] }
+        return dx
+    }
+
+    /// Mean and biased variance of each channel over samples and pixels.
+    static func statistics(_ x: Rows) -> (mean: [Double], variance: [Double]) {
+        let count = Double(x.samples * x.height * x.width)
+        var mean = [Double](repeating: 0, count: x.channels)
+        var variance = mean
+        eachPixel(x) { n, c, i, j in mean[c] += x[n, c, i, j] / count }
+        eachPixel(x) { n, c, i, j in variance[c] += (x[n, c, i, j] - mean[c]) * (x[n, c, i, j] - mean[c]) / count }
+        return (mean, variance)
+    }
+
+    /// y = weight (x - mean) / sqrt(variance + epsilon) + bias, by channel.
+    static func normalised(
+        _ x: Rows, mean: [Double], variance: [Double], epsilon: Double, weight: [Double]?, bias: [Double]?
+    ) -> Rows {
+        var y = x
+        eachPixel(x) { n, c, i, j in
+            y[n, c, i, j] =
+                (x[n, c, i, j] - mean[c]) / (variance[c] + epsilon).squareRoot() * (weight?[c] ?? 1) + (bias?[c] ?? 0)
+        }
+        return y
+    }
+
+    static func leakyReLU(_ x: Rows, slope: Double) -> Rows { x.map { $0 > 0 ? $0 : slope * $0 } }
+
+    /// log softmax(scale x), by the definition with the largest taken out.
+    static func logSoftmax(_ x: Rows, scale: Double) -> Rows {
+        var y = x
+        for n in 0..<x.samples {
+            let row = x[n].values.map { $0 * scale }
+            let top = row.max() ?? 0
+            let logTotal = log(row.reduce(0) { $0 + exp($1 - top) })
+            for k in row.indices { y.values[n * x.elements + k] = row[k] - top - logTotal }
+        }
+        return y
+    }
+
+    static func eachPixel(_ x: Rows, _ body: (Int, Int, Int, Int) -> Void) {
+        for n in 0..<x.samples {
+            for c in 0..<x.channels {
+                for i in 0..<x.height {
+                    for j in 0..<x.width { body(n, c, i, j) }
+                }
+            }
+        }
+    }
+}
+
+extension lane_convolution {
+    /// The output's size follows from the rest.
+    init(
+        inputs: Int, height: Int, width: Int, outputs: Int, kernelHeight: Int, kernelWidth: Int, stride: Int = 1,
+        padding: Int = 0
+    ) {
+        self.init(
+            inputs: inputs, input_height: height, input_width: width, outputs: outputs,
+            output_height: (height + 2 * padding - kernelHeight) / stride + 1,
+            output_width: (width + 2 * padding - kernelWidth) / stride + 1,
+            kernel_height: kernelHeight, kernel_width: kernelWidth, stride: stride, padding: padding)
+    }
+}
