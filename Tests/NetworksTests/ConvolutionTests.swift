@@ -43,10 +43,10 @@ import Testing
     @Test(arguments: levels)
     func winogradIsTheDefinition(level: Int) throws {
         for (threads, shape) in zip([1, 2, 3].cycled, [
-            Case(samples: 1, inputs: 5, outputs: 5, height: 1, width: 1),
-            Case(samples: 17, inputs: 6, outputs: 9, height: 7, width: 10),
+            Case(samples: 1, inputs: 9, outputs: 9, height: 1, width: 1),
+            Case(samples: 17, inputs: 7, outputs: 11, height: 7, width: 10),
             Case(samples: 2, inputs: 16, outputs: 8, height: 16, width: 16),
-            Case(samples: 34, inputs: 3, outputs: 19, height: 4, width: 4),
+            Case(samples: 34, inputs: 8, outputs: 19, height: 4, width: 4),
             Case(samples: 18, inputs: 20, outputs: 17, height: 9, width: 6),
             Case(samples: 70, inputs: 7, outputs: 18, height: 3, width: 2),
         ]) {

@@ -42,7 +42,9 @@ package final class Convolution: Layer {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
         if padding == 0, height == kernel, width == kernel { return try MatrixOperation(site, weight: weight, bias: bias) }
-        if WinogradOperation.pays(self, site.compute) { return try WinogradOperation(site, self, upsampling: 1) }
+        if WinogradOperation.pays(self, upsampling: 1, site.compute) {
+            return try WinogradOperation(site, self, upsampling: 1)
+        }
         let (_, outputHeight, outputWidth) = site.output.value.shape.channelsHeightWidth
         return try ConvolutionOperation(
             site, weight: weight, bias: bias,

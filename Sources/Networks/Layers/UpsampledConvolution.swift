@@ -6,7 +6,7 @@ final class UpsampledConvolution: Layer {
 
     /// nil when the two are better done one after the other.
     init?(_ convolution: Convolution, factor: Int, _ compute: Compute) {
-        guard factor == 2, WinogradOperation.pays(convolution, compute) else { return nil }
+        guard factor == 2, WinogradOperation.pays(convolution, upsampling: 2, compute) else { return nil }
         self.convolution = convolution
     }
 

@@ -14,11 +14,12 @@ final class WinogradOperation: Operation {
     private let biasSums: Tensor?  // and by the bias
 
     /// Whether the algorithm fits the convolution and beats the direct one.
-    static func pays(_ convolution: Convolution, _ compute: Compute) -> Bool {
+    static func pays(_ convolution: Convolution, upsampling: Int, _ compute: Compute) -> Bool {
         let (inputs, outputs) = (convolution.inputs, convolution.outputs)
-        // The transforms cost about as much as two multiplications for each channel.
+        // The transforms cost about as much as so many multiplications for each channel.
+        let transforms = upsampling == 2 ? 2 : 4
         return compute.usesWinograd && convolution.kernel == 3 && convolution.stride == 1 && convolution.padding == 1
-            && inputs * outputs > 2 * (inputs + outputs)
+            && inputs * outputs >= transforms * (inputs + outputs)
     }
 
     /// - Parameter upsampling: 2 to convolve the input's upsampling by 2, else 1.
