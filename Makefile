@@ -56,7 +56,7 @@ test: ## Checks everything: the header, the Swift tests, the C tests and example
 	$(MAKE) lib
 	swift test
 	Tests/C/run
-	$(WITH_LIBRARY) .venv/bin/python -m pytest python-bindings
+	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
 
 demo: ## Distils a small student of a teacher in front of you
 	$(MAKE) setup

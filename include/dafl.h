@@ -10,7 +10,9 @@
  * In the order of reading: status and errors, networks, distillation.
  *
  * Threads.    A handle belongs to one thread at a time; a call that finds it in use answers DAFL_ERROR_BUSY and changes
- *             nothing. Different handles work in parallel. Callbacks run on the thread that called the library.
+ *             nothing. Different handles work in parallel. Callbacks run on the thread that called the library; they must
+ *             not use the handle that called them (it answers DAFL_ERROR_BUSY), throw or longjmp, and what they are handed
+ *             is valid during the call only. After a fork, the child's copies of handles work on one thread.
  * Memory.     What a function writes to `out` is the caller's, to be freed with the matching destroy function; every
  *             other pointer handed out is the library's and says how long it lives.
  * Structs.    Each begins with struct_size = sizeof the struct; the init function sets it and fills in the defaults.
@@ -42,6 +44,9 @@ extern "C" {
  * What every fallible function returns: 0 for success, a negative number of the list below, or, unchanged, the non-zero
  * number that a callback of the host returned. Hosts should use positive numbers in their callbacks, which never collide
  * with the library's. The numbers below are pinned and never reused.
+ *
+ * Each may answer DAFL_ERROR_INVALID_ARGUMENT, DAFL_ERROR_OUT_OF_MEMORY and, with a handle, DAFL_ERROR_BUSY; the comments
+ * below tell what else, and what the ranges are.
  */
 typedef int dafl_status;
 
@@ -54,7 +59,7 @@ enum {
     DAFL_ERROR_UNSUPPORTED = -5,      /* a valid request that this version cannot answer */
     DAFL_ERROR_BUSY = -6,             /* the handle is in use by another thread, or by the callback's own caller */
     DAFL_ERROR_TEACHER = -7,          /* the teacher's answer is not finite or missing, or its gradient is wrong */
-    DAFL_ERROR_DIVERGED = -8,         /* training produced numbers that are not finite */
+    DAFL_ERROR_DIVERGED = -8,         /* a network's numbers are no longer finite */
     DAFL_CANCELLED = -9               /* dafl_distillation_cancel stopped the run; it can go on */
 };
 
@@ -63,15 +68,13 @@ const char *dafl_version(void);
 
 /*
  * A short name for a status, such as "invalid argument"; "callback" for a number that a callback returned. The text
- * lives
- * as long as the library. Any thread.
+ * lives as long as the library. Any thread.
  */
 const char *dafl_status_name(dafl_status status);
 
 /*
  * What went wrong in this thread's last call that returns a status: a sentence that names the argument, its value and
- * what
- * is allowed. "" when nothing did. Never NULL; valid until the thread's next such call.
+ * what is allowed. "" when nothing did. Never NULL; valid until the thread's next such call.
  */
 const char *dafl_last_error(void);
 
@@ -116,8 +119,8 @@ typedef struct dafl_tensor {
 } dafl_tensor;
 
 /*
- * Called by dafl_network_train after each epoch with the mean loss over it. 0 goes on; any other number stops the
- * training there and comes back from dafl_network_train unchanged.
+ * Called by dafl_network_train after each epoch, counted from 1, with the mean loss over it in nats. 0 goes on; any other
+ * number stops the training there and comes back from dafl_network_train unchanged.
  */
 typedef int (*dafl_epoch_fn)(void *user_data, int64_t epoch, int64_t epochs, double mean_loss);
 
@@ -125,13 +128,13 @@ typedef int (*dafl_epoch_fn)(void *user_data, int64_t epoch, int64_t epochs, dou
 typedef struct dafl_train_options {
     size_t struct_size;
     uint64_t seed;         /* of the order of the examples; default 0 */
-    int64_t epochs;        /* passes over the examples; default 10 */
-    int64_t batch_size;    /* examples a step; default 256 */
+    int64_t epochs;        /* passes over the examples, 1 to 2^30; default 10 */
+    int64_t batch_size;    /* examples a step, 1 to 2^30; default 256 */
     const char *optimizer; /* "adam" (default), "adamw" or "sgd" */
     const char *schedule;  /* of the learning rate: "constant" (default), "cosine" to zero, or "step" (/10 at 1/2 and 3/4) */
-    double learning_rate;  /* default 1e-3 */
-    double weight_decay;   /* L2 for adam and sgd, decoupled for adamw; default 0 */
-    double momentum;       /* of sgd; default 0.9 */
+    double learning_rate;  /* 0 to 1e6; default 1e-3 */
+    double weight_decay;   /* L2 for adam and sgd, decoupled for adamw, 0 to 1e6; default 0 */
+    double momentum;       /* of sgd, 0 to 1; default 0.9 */
     dafl_epoch_fn on_epoch; /* may be NULL */
     void *user_data;       /* handed to on_epoch */
 } dafl_train_options;
@@ -148,24 +151,22 @@ dafl_status dafl_network_create(const char *architecture, uint64_t seed, dafl_ne
 
 /*
  * Reads a network from a safetensors file that dafl_network_save wrote, or any whose metadata has its "architecture"
- * and
- * whose float32 tensors have its names and shapes.
+ * and whose float32 tensors have its names and shapes.
  *
  * path: of the file.
  * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or
- * holds
- *   numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32; DAFL_ERROR_OUT_OF_MEMORY.
+ *   holds numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32;
+ *   DAFL_ERROR_OUT_OF_MEMORY.
  */
 dafl_status dafl_network_load(const char *path, dafl_network **out);
 
 /*
  * Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and
- * then
- * renamed, so there is never half a file at path, and what was there stays there on failure.
+ * then renamed, so there is never half a file at path, and what was there stays there on failure.
  *
  * path: of the file; its folder must exist.
- * Returns: DAFL_ERROR_IO when the file cannot be written.
+ * Returns: DAFL_ERROR_IO when the file cannot be written, DAFL_ERROR_INVALID_ARGUMENT for weights that are not finite.
  */
 dafl_status dafl_network_save(dafl_network *network, const char *path);
 
@@ -224,6 +225,7 @@ dafl_status dafl_network_predict(dafl_network *network, const float *images, int
  * labels: the class of each, from 0 to outputs - 1.
  * count: how many, at least 1.
  * out: the share of images, in [0, 1], whose largest output is their label's.
+ * Returns: DAFL_ERROR_DIVERGED when outputs are not finite, so that none is the largest.
  */
 dafl_status dafl_network_evaluate(dafl_network *network, const float *images, const int64_t *labels, int64_t count,
                                   double *out);
@@ -237,13 +239,13 @@ dafl_status dafl_train_options_init(dafl_train_options *options, size_t struct_s
 
 /*
  * Trains a classifier on labelled images with the cross entropy of its outputs: for teachers, and for the students that
- * a
- * distilled one is compared with. On failure, and when on_epoch stops it, the weights are those that it has come to.
+ * a distilled one is compared with. On failure, and when on_epoch stops it, the weights are those that it has come to.
  *
  * images: inputs [count, channels, height, width].
  * labels: the class of each, from 0 to outputs - 1.
  * count: how many, at least 1.
- * Returns: DAFL_ERROR_DIVERGED when the loss is no longer finite, or what on_epoch returned.
+ * options: initialised before with dafl_train_options_init.
+ * Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch returned.
  */
 dafl_status dafl_network_train(dafl_network *network, const float *images, const int64_t *labels, int64_t count,
                                const dafl_train_options *options);
@@ -258,8 +260,6 @@ void dafl_network_destroy(dafl_network *network);
  * teacher declares features, the activations before its last fully connected block to features [count, features] (NULL
  * when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any other number stops
  * the library's call and comes back from it unchanged.
- *
- * The pointers are valid during the call only. A callback must not call the handle that called it, throw or longjmp.
  */
 typedef int (*dafl_teacher_forward_fn)(void *user_data, int64_t count, const float *images, float *logits,
                                        float *features);
@@ -282,7 +282,7 @@ typedef struct dafl_teacher {
     int64_t classes;                   /* length of a row of logits, at least 2 */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
     dafl_teacher_forward_fn forward;   /* must not be NULL */
-    dafl_teacher_backward_fn backward; /* NULL answers DAFL_ERROR_UNSUPPORTED in this version */
+    dafl_teacher_backward_fn backward; /* NULL: this version can use the teacher with image_source "noise" only */
 } dafl_teacher;
 
 /* Where a distillation stands. Handed to dafl_progress_fn and filled by dafl_distillation_step. */
@@ -310,9 +310,9 @@ typedef struct dafl_progress {
 typedef int (*dafl_progress_fn)(void *user_data, const dafl_progress *progress);
 
 /* How serious a log line is. */
-enum { DAFL_LOG_DEBUG = 0, DAFL_LOG_INFO = 1, DAFL_LOG_WARNING = 2 };
+enum { DAFL_LOG_INFO = 1, DAFL_LOG_WARNING = 2 };
 
-/* Called with a line of text worth telling the user. The text is valid during the call only. */
+/* Called with a line of text worth telling the user. */
 typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
 
 /*
@@ -321,29 +321,35 @@ typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
  */
 typedef struct dafl_distillation_options {
     size_t struct_size;
-    const char *student;           /* the student's architecture; default "lenet5-half" */
-    uint64_t seed;                 /* of everything random; default 0 */
-    int64_t threads;               /* 0 (default): as many as the processors this process may use */
-    int64_t steps;                 /* steps of the run; each has one generator step */
-    int64_t batch_size;            /* images a step of the generator or the student */
-    int64_t student_steps;         /* student steps to each generator step */
-    int64_t replay_capacity;       /* generated images kept, with the teacher's logits, for the student to learn from;
-                                      0: the student learns from the generator's own batch, as in the paper */
-    int64_t restart_steps;         /* a fresh generator every so many steps, for more variety; 0: one for the whole run */
-    int64_t generator_width;       /* channels of the generator's widest layers */
-    int64_t latent_size;           /* length of the generator's noise vector */
-    double one_hot_weight;         /* of L_oh in L_G */
-    double activation_weight;      /* of L_a in L_G */
-    double entropy_weight;         /* of L_ie in L_G */
-    double temperature;            /* T of L_KD */
-    double generator_learning_rate; /* Adam's */
-    double student_learning_rate;  /* Adam's, at the start of its schedule */
-    const char *student_schedule;  /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4) */
-    double augmentation;           /* strength of the random shifts, turns and scalings of replayed images, on which the
-                                      teacher is asked again; 0 for none, 1 for the preset's */
-    const char *image_source;      /* "generator" (default), or "noise": standard normal images, the paper's baseline */
-    dafl_log_fn log;               /* may be NULL (default): silence */
-    void *log_user_data;           /* handed to log */
+    const char *student;            /* the student's architecture; default "lenet5-half" */
+    uint64_t seed;                  /* of everything random; default 0 */
+    int64_t threads;                /* 1 to 1024; 0 (default): as many as the processors this process may use */
+    const char *instruction_set;    /* "baseline", "avx2" or "avx512", if the processor has it; "auto" (default): the best it
+                                       has, or the one that the environment variable DAFL_INSTRUCTION_SET names */
+    const char *convolution;        /* "fast" (default): Winograd's algorithm where it pays, or "direct": as convolution is
+                                       defined, for comparisons to the last digits */
+                                    /* ranges, and the numbers of the presets fast | paper */
+    int64_t steps;                  /* of the run, each with one generator step: from 1; 1,200 | 24,000 */
+    int64_t batch_size;             /* images a step of the generator or the student: 1 to 2^30; 256 | 512 */
+    int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1 */
+    int64_t replay_capacity;        /* generated images kept, with the teacher's logits, for the student to learn from: 0, or
+                                       batch_size to 2^30; 102,400 | 0: it learns from the generator's own batch */
+    int64_t restart_steps;          /* a fresh generator every so many steps, for more variety; 60 | 0: one for the run */
+    int64_t generator_width;        /* channels of the generator's widest layers: 2 to 4096; 16 | 128 */
+    int64_t latent_size;            /* length of the generator's noise vector: 1 to 2^20; 100 | 100 */
+    double one_hot_weight;          /* of L_oh in L_G: -1e6 to 1e6, as the next two; 1 | 1 */
+    double activation_weight;       /* of L_a in L_G; 0.1 | 0.1 */
+    double entropy_weight;          /* of L_ie in L_G; 5 | 5 */
+    double temperature;             /* T of L_KD: 1e-3 to 1e3; 1 | 1 */
+    double generator_learning_rate; /* Adam's: 0 to 1e6; 0.2 | 0.2 */
+    double student_learning_rate;   /* Adam's, at the start of its schedule: 0 to 1e6; 2e-3 | 2e-3 */
+    const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
+                                       "cosine" | "constant" */
+    double augmentation;            /* strength of the random shifts, turns and scalings of replayed images, about which the
+                                       teacher is asked again: 0 to 10; 1 | 0 */
+    const char *image_source;       /* "generator", or "noise": standard normal images, the baseline; "generator" for both */
+    dafl_log_fn log;                /* may be NULL (default): silence */
+    void *log_user_data;            /* handed to log */
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */
@@ -364,29 +370,30 @@ dafl_status dafl_teacher_init(dafl_teacher *teacher, size_t struct_size);
 dafl_status dafl_distillation_options_init(dafl_distillation_options *options, size_t struct_size);
 
 /*
- * Sets all numbers to those of a preset; student, seed, threads and log stay as they are.
+ * Sets all numbers to those of a preset, from steps to image_source; what is before and after stays as it is.
  *
  * options: initialised before with dafl_distillation_options_init.
  * preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
  *   student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a
  *   processor.
+ * Returns: DAFL_ERROR_INVALID_ARGUMENT for another name.
  */
 dafl_status dafl_distillation_options_preset(dafl_distillation_options *options, const char *preset);
 
 /*
  * Begins a distillation of a teacher that the host supplies as callbacks.
  *
- * Asks the teacher about a few images of noise and compares its backward with finite differences.
+ * Asks the teacher about a few images of noise and compares its backward with finite differences, unless image_source
+ * is "noise", which needs none.
  *
  * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
  * options: copied.
  * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
  *   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher without backward, or whose input is neither a square image with a
- *   side
- *   divisible by 4 nor a vector of as many numbers; DAFL_ERROR_TEACHER when it answers numbers that are not finite or
- *   its
- *   backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+ *   side divisible by 4 nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers
+ *   that are not finite or its backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback
+ *   returned.
  */
 dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_distillation_options *options,
                                      dafl_distillation **out);
@@ -404,13 +411,13 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
 
 /*
  * Does one step: the generator's, and the student's that go with it. For hosts that own the loop; the options' steps
- * are a
- * plan for the student's schedule, not a bound.
+ * are a plan for the student's schedule, not a bound.
  *
  * out: where the distillation stands after it; its struct_size must be set before. May be NULL.
- * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite;
- * DAFL_ERROR_DIVERGED;
- *   or what a callback returned. The step does not count then, and the next call does it anew.
+ * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; or what a callback
+ *   returned. The step does not count then, and the next call does it anew. DAFL_ERROR_DIVERGED when the generator or
+ *   the student has been driven to numbers that are not finite: later calls answer the same, and only a new
+ *   distillation, with smaller learning rates, helps.
  */
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 
@@ -425,8 +432,7 @@ dafl_status dafl_distillation_run(dafl_distillation *distillation, dafl_progress
 
 /*
  * Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and
- * another
- * goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
+ * another goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
  */
 void dafl_distillation_cancel(dafl_distillation *distillation);
 
@@ -436,7 +442,7 @@ void dafl_distillation_cancel(dafl_distillation *distillation);
  * count: how many, at least 1.
  * images: images [count, channels, height, width]; written.
  * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is not asked then.
- * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_OUT_OF_MEMORY, or what a callback returned.
+ * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, or what a callback returned.
  */
 dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t count, float *images, float *logits);
 

@@ -6,6 +6,7 @@ func answering(_ body: () throws -> Void) -> dafl_status {
     LastError.clear()
     do {
         try body()
+        LastError.clear()  // of what a callback's own calls left there
         return dafl_status(DAFL_OK)
     } catch let error as DaflError {
         LastError.set(error.description)

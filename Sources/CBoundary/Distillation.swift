@@ -25,16 +25,19 @@ public func dafl_distillation_options_init(
     answering {
         var defaults = dafl_distillation_options()
         defaults.student = StaticText.pointer("lenet5-half")
+        defaults.instruction_set = StaticText.pointer("auto")
+        defaults.convolution = StaticText.pointer("fast")
         Preset.fast.options.write(to: &defaults)
         try SizedStruct.initialise(options, "options", size: struct_size, defaults)
     }
 }
 
-/// Sets all numbers to those of a preset; student, seed, threads and log stay as they are.
+/// Sets all numbers to those of a preset, from steps to image_source; what is before and after stays as it is.
 ///
 /// - Parameter options: initialised before with `dafl_distillation_options_init`.
 /// - Parameter preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
 ///   student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a processor.
+/// - Returns: DAFL_ERROR_INVALID_ARGUMENT for another name.
 @c @implementation
 public func dafl_distillation_options_preset(
     _ options: UnsafeMutablePointer<dafl_distillation_options>?, _ preset: UnsafePointer<CChar>?
@@ -49,14 +52,15 @@ public func dafl_distillation_options_preset(
 
 /// Begins a distillation of a teacher that the host supplies as callbacks.
 ///
-/// Asks the teacher about a few images of noise and compares its backward with finite differences.
+/// Asks the teacher about a few images of noise and compares its backward with finite differences, unless image_source is
+/// "noise", which needs none.
 ///
 /// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
 /// - Parameter options: copied.
 /// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
 ///   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher without backward, or whose input is neither a square image with a side
-///   divisible by 4 nor a vector of as many numbers; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its
+///   divisible by 4 nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its
 ///   backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
 @c @implementation
 public func dafl_distillation_create(
@@ -96,8 +100,10 @@ public func dafl_distillation_create_from_network(
 /// plan for the student's schedule, not a bound.
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
-/// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; DAFL_ERROR_DIVERGED;
-///   or what a callback returned. The step does not count then, and the next call does it anew.
+/// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; or what a callback
+///   returned. The step does not count then, and the next call does it anew. DAFL_ERROR_DIVERGED when the generator or the
+///   student has been driven to numbers that are not finite: later calls answer the same, and only a new distillation, with
+///   smaller learning rates, helps.
 @c @implementation
 public func dafl_distillation_step(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<dafl_progress>?
@@ -150,7 +156,7 @@ public func dafl_distillation_cancel(_ distillation: DistillationHandle?) {
 /// - Parameter count: how many, at least 1.
 /// - Parameter images: images [count, channels, height, width]; written.
 /// - Parameter logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is not asked then.
-/// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_OUT_OF_MEMORY, or what a callback returned.
+/// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, or what a callback returned.
 @c @implementation
 public func dafl_distillation_generate(
     _ distillation: DistillationHandle?, _ count: Int64, _ images: UnsafeMutablePointer<Float>?,

@@ -15,6 +15,7 @@ final class DistillationObject: HandledObject {
             distillation.log = { level, text in
                 text.withCString { log(userData, level.rawValue, $0) }
             }
+            distillation.log(.info, distillation.summary)
         }
     }
 }
@@ -26,12 +27,12 @@ extension Progress {
             generator_loss: losses.total, one_hot_loss: losses.oneHot, activation_loss: losses.activation,
             entropy_loss: losses.entropy, distillation_loss: distillationLoss, effective_classes: losses.effectiveClasses,
             agreement: agreement, images_per_second: imagesPerSecond, seconds_elapsed: secondsElapsed,
-            seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherQueries))
+            seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherImages))
     }
 }
 
 extension DistillationOptions {
-    /// The preset's numbers; what is the caller's own (student, seed, threads, log) is left out.
+    /// The preset's numbers; what is the caller's own (student, seed, where and how to compute, log) is left out.
     func write(to c: inout dafl_distillation_options) {
         c.steps = Int64(steps)
         c.batch_size = Int64(batchSize)
@@ -58,6 +59,8 @@ extension DistillationOptions {
         student = try requireText(c.student, "student")
         seed = c.seed
         threads = try whole(c.threads, "threads")
+        instructionSet = try requireText(c.instruction_set, "instruction_set")
+        convolution = try requireCase(c.convolution, "convolution")
         steps = try whole(c.steps, "steps")
         batchSize = try whole(c.batch_size, "batch_size")
         studentSteps = try whole(c.student_steps, "student_steps")

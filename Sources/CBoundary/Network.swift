@@ -46,7 +46,7 @@ public func dafl_network_load(
 /// renamed, so there is never half a file at `path`, and what was there stays there on failure.
 ///
 /// - Parameter path: of the file; its folder must exist.
-/// - Returns: DAFL_ERROR_IO when the file cannot be written.
+/// - Returns: DAFL_ERROR_IO when the file cannot be written, DAFL_ERROR_INVALID_ARGUMENT for weights that are not finite.
 @c @implementation
 public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?) -> dafl_status {
     answering {
@@ -169,6 +169,7 @@ public func dafl_network_predict(
 /// - Parameter labels: the class of each, from 0 to outputs - 1.
 /// - Parameter count: how many, at least 1.
 /// - Parameter out: the share of images, in [0, 1], whose largest output is their label's.
+/// - Returns: DAFL_ERROR_DIVERGED when outputs are not finite, so that none is the largest.
 @c @implementation
 public func dafl_network_evaluate(
     _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ count: Int64,
@@ -200,7 +201,8 @@ public func dafl_train_options_init(_ options: UnsafeMutablePointer<dafl_train_o
 /// - Parameter images: inputs [count, channels, height, width].
 /// - Parameter labels: the class of each, from 0 to outputs - 1.
 /// - Parameter count: how many, at least 1.
-/// - Returns: DAFL_ERROR_DIVERGED when the loss is no longer finite, or what on_epoch returned.
+/// - Parameter options: initialised before with `dafl_train_options_init`.
+/// - Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch returned.
 @c @implementation
 public func dafl_network_train(
     _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ count: Int64,

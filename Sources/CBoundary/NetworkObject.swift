@@ -26,7 +26,7 @@ final class NetworkObject: HandledObject {
     /// The network's own threads, started when they are first needed.
     func compute() throws -> Compute {
         if let startedCompute { return startedCompute }
-        let compute = try Compute(threads: threads)
+        let compute = try Compute(threads: threads, level: InstructionSet.level(named: "auto"))
         startedCompute = compute
         return compute
     }

@@ -24,13 +24,15 @@ extension SupervisedTraining {
         batchSize = try requireWhole(c.batch_size, "batch_size", 1...1 << 30)
         optimizer = try requireCase(c.optimizer, "optimizer")
         schedule = try requireCase(c.schedule, "schedule")
-        func requireRate(_ name: String, _ value: Double) throws -> Double {
-            guard value.isFinite, value >= 0 else { throw DaflError.invalid(name, value, "finite and at least 0") }
+        func require(_ value: Double, _ name: String, _ range: ClosedRange<Double>) throws -> Double {
+            guard range.contains(value) else {
+                throw DaflError.invalid(name, value, "from \(range.lowerBound) to \(range.upperBound)")
+            }
             return value
         }
-        learningRate = try requireRate("learning_rate", c.learning_rate)
-        weightDecay = try requireRate("weight_decay", c.weight_decay)
-        momentum = try requireRate("momentum", c.momentum)
+        learningRate = try require(c.learning_rate, "learning_rate", 0...1e6)
+        weightDecay = try require(c.weight_decay, "weight_decay", 0...1e6)
+        momentum = try require(c.momentum, "momentum", 0...1)
     }
 }
 

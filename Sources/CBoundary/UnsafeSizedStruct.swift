@@ -10,14 +10,15 @@ enum SizedStruct<Layout> {
     /// More than any version will have: a larger size is one that nobody wrote.
     private static var most: Int { 1 << 16 }
 
-    private static func require(size: Int, of name: String) throws {
-        guard (known...most).contains(size) else {
+    private static func require(size: UInt, of name: String) throws -> Int {
+        guard let fitting = Int(exactly: size), (known...most).contains(fitting) else {
             throw DaflError.invalid("struct_size of \(name)", size, "sizeof(\(Layout.self)), \(known) in this version")
         }
+        return fitting
     }
 
-    private static func declaredSize(_ pointer: UnsafeRawPointer) -> Int {
-        Int(clamping: pointer.load(as: UInt.self))
+    private static func declaredSize(_ pointer: UnsafeRawPointer) -> UInt {
+        pointer.load(as: UInt.self)
     }
 
     /// The struct that a caller filled in.
@@ -25,8 +26,7 @@ enum SizedStruct<Layout> {
     static func read(_ pointer: UnsafePointer<Layout>?, _ name: String) throws -> Layout {
         let pointer = try CBoundary.require(pointer, name)
         let bytes = UnsafeRawPointer(pointer)
-        let size = declaredSize(bytes)
-        try require(size: size, of: name)
+        let size = try require(size: declaredSize(bytes), of: name)
         for offset in known..<size where bytes.load(fromByteOffset: offset, as: UInt8.self) != 0 {
             throw DaflError(
                 .invalidArgument,
@@ -38,21 +38,21 @@ enum SizedStruct<Layout> {
     /// Fills a struct whose caller has set struct_size.
     static func fill(_ pointer: UnsafeMutablePointer<Layout>?, _ name: String, _ value: Layout) throws {
         let pointer = try CBoundary.require(pointer, name)
-        try write(value, to: pointer, name, size: declaredSize(pointer))
+        try write(value, to: pointer, name, size: declaredSize(UnsafeRawPointer(pointer)))
     }
 
     /// Fills a struct of `size` bytes, struct_size included.
     static func initialise(
         _ pointer: UnsafeMutablePointer<Layout>?, _ name: String, size: Int, _ value: Layout
     ) throws {
-        try write(value, to: try CBoundary.require(pointer, name), name, size: size)
+        try write(value, to: try CBoundary.require(pointer, name), name, size: UInt(bitPattern: size))
     }
 
-    private static func write(_ value: Layout, to pointer: UnsafeMutablePointer<Layout>, _ name: String, size: Int) throws {
-        try require(size: size, of: name)
+    private static func write(_ value: Layout, to pointer: UnsafeMutablePointer<Layout>, _ name: String, size declared: UInt) throws {
+        let size = try require(size: declared, of: name)
         let bytes = UnsafeMutableRawPointer(pointer)
         memset(bytes, 0, size)
         pointer.pointee = value
-        bytes.storeBytes(of: UInt(size), as: UInt.self)
+        bytes.storeBytes(of: declared, as: UInt.self)
     }
 }

@@ -4,7 +4,8 @@ import Numerics
 /// Moves, turns, scales and shears images a little, each in its own way.
 ///
 /// The labels need not survive it: the teacher is asked again about the image as it is then. At strength 1 an image moves by
-/// up to a sixteenth of its side, turns by up to 0.25 radians, is scaled and sheared by up to 15 %, evenly distributed.
+/// up to a sixteenth of its side, turns by up to 0.25 radians, is scaled by a factor between exp(-0.15) and exp(0.15), and sheared
+/// by up to 0.15: each number evenly distributed, the factor on a logarithmic scale.
 final class Augmentation {
     private let strength: Float
     private let channels: Int

@@ -38,7 +38,9 @@ package final class Distillation {
         }
 
         self.options = options
-        compute = try Compute(threads: options.threads)
+        compute = try Compute(
+            threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
+            usesWinograd: options.convolution == .fast)
         teacher = ObservedTeacher(unobserved, cancellation)
         source =
             switch options.imageSource {
@@ -49,6 +51,13 @@ package final class Distillation {
         replay = try Replay(teacher, images: training.images, options, compute)
         if needsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
         recordProgress()
+    }
+
+    /// What is about to work, and with what.
+    package var summary: String {
+        "a student \(student.architecture) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
+            + "images of \(teacher.classes) classes, on \(compute.threads) threads with "
+            + "\(String(cString: compute.kernels.name)) kernels"
     }
 
     package var student: Network { training.network }
@@ -92,7 +101,7 @@ package final class Distillation {
         progress.secondsElapsed = clock.secondsElapsed
         progress.secondsLeft = clock.secondsPerStep * Double(max(0, options.steps - progress.step))
         progress.teacherCalls = teacher.calls
-        progress.teacherQueries = teacher.queries
+        progress.teacherImages = teacher.images
     }
 
     /// Images that the source makes now, [count, image] to `images`, and the teacher's logits [count, K] for them. Does not
@@ -103,8 +112,9 @@ package final class Distillation {
         cancellation.clear()
         var random = Philox(seed: options.seed, stream: .samples, substream: samplesTaken)
         samplesTaken &+= 1
-        for start in stride(from: 0, to: count, by: 256) {
-            let (samples, rows) = (min(256, count - start), images + start * source.images.elements)
+        let most = options.batchSize
+        for start in stride(from: 0, to: count, by: most) {
+            let (samples, rows) = (min(most, count - start), images + start * source.images.elements)
             try source.sample(&random, count: samples, rows: rows)
             guard let logits else { continue }
             let batch = try Batch(samples: samples, shape: teacher.inputShape)
@@ -123,7 +133,10 @@ package final class Distillation {
         } catch let error as DaflError {
             throw DaflError(error.status, "student: \(error)")
         }
-        guard student.inputShape.count == teacher.inputShape.count, student.outputShape.count == teacher.classes else {
+        guard teacher.classes >= 2 else {
+            throw DaflError.invalid("classes of the teacher", teacher.classes, "at least 2")
+        }
+        guard student.inputShape.takes(teacher.inputShape), student.outputShape.count == teacher.classes else {
             throw DaflError.invalid(
                 "student",
                 "\"\(options.student)\", from inputs of shape \(student.inputShape) to \(student.outputShape.count) classes",
@@ -135,5 +148,6 @@ package final class Distillation {
 
 /// The raw values are those of dafl.h.
 package enum LogLevel: Int32 {
-    case debug = 0, info, warning
+    case info = 1
+    case warning = 2
 }

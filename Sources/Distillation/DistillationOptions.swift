@@ -5,6 +5,7 @@ import Training
 /// How a distillation works. The names in error messages are those of `dafl_distillation_options` in dafl.h.
 package struct DistillationOptions {
     package enum ImageSourceKind: String, CaseIterable { case generator, noise }
+    package enum ConvolutionKind: String, CaseIterable { case fast, direct }
 
     /// The student's architecture.
     package var student = "lenet5-half"
@@ -12,6 +13,10 @@ package struct DistillationOptions {
     package var seed: UInt64 = 0
     /// 0 for as many as the processors this process may use.
     package var threads = 0
+    /// A name of `InstructionSet.available`, or "auto".
+    package var instructionSet = "auto"
+    /// `direct` for no Winograd's algorithm.
+    package var convolution = ConvolutionKind.fast
     /// Of the run; each has one generator step.
     package var steps: Int
     /// Images a step of the generator or the student.
@@ -42,10 +47,9 @@ package struct DistillationOptions {
                 throw DaflError.invalid(name, value, "from \(range.lowerBound) to \(range.upperBound)")
             }
         }
-        func requireFinite(_ name: String, _ value: Double, from least: Double = -.infinity, above: Double = -.infinity) throws {
-            guard value.isFinite, value >= least, value > above else {
-                let bound = above > -.infinity ? " and above \(above)" : least > -.infinity ? " and at least \(least)" : ""
-                throw DaflError.invalid(name, value, "finite\(bound)")
+        func require(_ name: String, _ value: Double, _ range: ClosedRange<Double>) throws {
+            guard range.contains(value) else {
+                throw DaflError.invalid(name, value, "from \(range.lowerBound) to \(range.upperBound)")
             }
         }
         try require("threads", threads, 0...1024)
@@ -56,13 +60,14 @@ package struct DistillationOptions {
         try require("restart_steps", restartSteps, 0...Int.max)
         try require("generator_width", generatorWidth, 2...4096)
         try require("latent_size", latentSize, 1...1 << 20)
-        try requireFinite("one_hot_weight", lossWeights.oneHot)
-        try requireFinite("activation_weight", lossWeights.activation)
-        try requireFinite("entropy_weight", lossWeights.entropy)
-        try requireFinite("temperature", temperature, above: 0)
-        try requireFinite("generator_learning_rate", generatorLearningRate, from: 0)
-        try requireFinite("student_learning_rate", studentLearningRate, from: 0)
-        try requireFinite("augmentation", augmentation, from: 0)
+        // What float32 can work with: larger numbers would only become infinite somewhere within.
+        try require("one_hot_weight", lossWeights.oneHot, -1e6...1e6)
+        try require("activation_weight", lossWeights.activation, -1e6...1e6)
+        try require("entropy_weight", lossWeights.entropy, -1e6...1e6)
+        try require("temperature", temperature, 1e-3...1e3)
+        try require("generator_learning_rate", generatorLearningRate, 0...1e6)
+        try require("student_learning_rate", studentLearningRate, 0...1e6)
+        try require("augmentation", augmentation, 0...10)
         guard replayCapacity == 0 || replayCapacity >= batchSize else {
             throw DaflError.invalid("replay_capacity", replayCapacity, "0 or at least batch_size, \(batchSize)")
         }

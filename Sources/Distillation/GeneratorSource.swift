@@ -43,6 +43,7 @@ final class GeneratorSource: ImageSource {
     /// The generator's training step on `noise`: equations 1 to 4 of the paper.
     func learn() throws -> GeneratorLoss.Value {
         generator.forward(training: true)  // x = G(z)
+        try Self.requireFinite(images)
         try teacher.forward()  // t, f = T(x)
         let value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
             logits: teacher.logits, features: teacher.features,
@@ -71,7 +72,15 @@ final class GeneratorSource: ImageSource {
         let pass = try Pass(network, input: noise, compute)
         random.fillNormal(noise)
         pass.forward()
+        try Self.requireFinite(pass.output)
         pass.output.store(rows: rows, compute)
+    }
+
+    private static func requireFinite(_ images: Batch) throws {
+        guard images.isFinite else {
+            throw DaflError(
+                .diverged, "the generator makes images that are not finite; try a smaller generator_learning_rate")
+        }
     }
 
     private static func architecture(_ input: Shape, _ options: DistillationOptions) throws -> String {

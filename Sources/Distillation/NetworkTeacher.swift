@@ -1,7 +1,7 @@
 import Networks
 import Numerics
 
-/// A network of the library as the teacher. It works on lanes, without a copy.
+/// A network of the library as the teacher. It works in the generator's own memory, without copies.
 package final class NetworkTeacher: Teacher {
     private let network: Network
 

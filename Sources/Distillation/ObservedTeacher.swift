@@ -8,7 +8,7 @@ final class ObservedTeacher: Teacher {
     /// Calls of forward and backward.
     private(set) var calls = 0
     /// Images answered for: the queries that a metered teacher would bill.
-    private(set) var queries = 0
+    private(set) var images = 0
 
     init(_ teacher: any Teacher, _ cancellation: Cancellation) {
         self.teacher = teacher
@@ -24,26 +24,19 @@ final class ObservedTeacher: Teacher {
         ObservedPass(try teacher.plan(images, gradients: gradients, compute), self)
     }
 
-    private final class ObservedPass: TeacherPass {
-        private let pass: any TeacherPass
+    private final class ObservedPass: WrappingTeacherPass {
+        let wrapped: any TeacherPass
         private let observer: ObservedTeacher
 
         init(_ pass: any TeacherPass, _ observer: ObservedTeacher) {
-            self.pass = pass
+            wrapped = pass
             self.observer = observer
         }
 
-        var images: Batch { pass.images }
-        var logits: Batch { pass.logits }
-        var features: Batch? { pass.features }
-        var logitsGradient: Batch? { pass.logitsGradient }
-        var featuresGradient: Batch? { pass.featuresGradient }
-        var imagesGradient: Batch? { pass.imagesGradient }
-
         func forward() throws {
             observer.calls += 1
-            observer.queries += images.samples
-            try pass.forward()
+            observer.images += images.samples
+            try wrapped.forward()
             try require(logits, "logits")
             if let features { try require(features, "features") }
             try observer.cancellation.check()
@@ -51,17 +44,13 @@ final class ObservedTeacher: Teacher {
 
         func backward() throws {
             observer.calls += 1
-            try pass.backward()
+            try wrapped.backward()
             if let imagesGradient { try require(imagesGradient, "gradient by the images") }
             try observer.cancellation.check()
         }
 
         private func require(_ answer: Batch, _ name: String) throws {
-            guard let (sample, value) = answer.firstNotFinite else { return }
-            if images.firstNotFinite != nil {
-                throw DaflError(
-                    .diverged, "the generator made images that are not finite; try a smaller generator_learning_rate")
-            }
+            guard !answer.isFinite, let (sample, value) = answer.firstNotFinite else { return }
             throw DaflError(
                 .teacher,
                 "the teacher's \(name) of image \(sample) of \(answer.samples) contain \(value); they must be finite")

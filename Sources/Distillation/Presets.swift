@@ -1,8 +1,8 @@
 /// The settings that belong together.
 package enum Preset: String, CaseIterable {
-    /// The default: the most accuracy for a minute of processor time.
+    /// The default: minutes on a processor.
     case fast
-    /// What the paper did on MNIST: both networks learn from the same batch, once.
+    /// What the paper did on MNIST: both networks learn from the same batch, once. Hours on a processor.
     case paper
 
     package var options: DistillationOptions {

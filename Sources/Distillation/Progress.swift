@@ -1,4 +1,4 @@
-/// Where a distillation stands after a step; the fields of `dafl_progress` in dafl.h, which describes them.
+/// Where a distillation stands after a step: what `dafl_progress` in dafl.h tells, which describes the fields.
 package struct Progress {
     package var step = 0
     package var steps = 0
@@ -10,5 +10,5 @@ package struct Progress {
     package var secondsElapsed = 0.0
     package var secondsLeft = 0.0
     package var teacherCalls = 0
-    package var teacherQueries = 0
+    package var teacherImages = 0
 }

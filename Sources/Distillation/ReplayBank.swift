@@ -25,7 +25,7 @@ final class ReplayBank {
         count = max(count, next)
     }
 
-    /// Fills a batch with images drawn at random, each seen through its map when there are maps, and their logits.
+    /// Fills a batch with images drawn at random, altered when there is an augmentation, and their logits of before.
     func draw(
         _ random: inout Philox, images batch: Batch, logits answers: Batch, augmentation: Augmentation?, _ compute: Compute
     ) {

@@ -6,6 +6,7 @@ import Training
 final class StudentTraining {
     let network: Network
     private let pass: Pass
+    private let logitsGradient: Batch
     private let loss: DistillationLoss
     private let optimizer: any Optimizer
 
@@ -16,22 +17,25 @@ final class StudentTraining {
         loss = try DistillationLoss(
             temperature: Float(options.temperature), samples: options.batchSize, classes: network.outputShape, compute)
         optimizer = try Adam(network.trainedParameters, compute)
+        guard let gradient = pass.outputGradient else { preconditionFailure("a pass with gradients has its output's") }
+        logitsGradient = gradient
     }
 
     /// What the student learns from next, to be written before `step`.
     var images: Batch { pass.input }
 
     /// One step on `images` with the teacher's logits t for them; returns L_KD before it.
-    /// - Throws: `diverged` when the loss is not finite; the weights are as before then.
+    /// - Throws: `diverged` when the loss or, after the step, a weight is not finite.
     func step(teacher t: Batch, learningRate: Double) throws -> Double {
-        guard let gradient = pass.outputGradient else { return 0 }
         pass.forward(training: true)  // s = S(x)
-        let value = loss.evaluate(teacher: t, student: pass.output, gradient: gradient)  // L_KD
-        guard value.isFinite else {
-            throw DaflError(.diverged, "the distillation loss became \(value); try a smaller student_learning_rate")
-        }
+        let value = loss.evaluate(teacher: t, student: pass.output, gradient: logitsGradient)  // L_KD
         pass.backward()
         optimizer.step(learningRate: learningRate)
+        guard value.isFinite, network.isFinite else {
+            throw DaflError(
+                .diverged, "the student's weights are no longer finite, its loss was \(value); try a smaller "
+                    + "student_learning_rate")
+        }
         return value
     }
 

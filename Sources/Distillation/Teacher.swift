@@ -29,8 +29,22 @@ package protocol TeacherPass: AnyObject {
     /// dL/dx, written by `backward`.
     var imagesGradient: Batch? { get }
 
-    /// - Throws: what the host's callback stopped with, or `teacher` when its answer is not finite.
+    /// - Throws: what the host's callback stopped with.
     func forward() throws
     /// The vector-Jacobian product at the images of the last `forward`. Throws as `forward`.
     func backward() throws
+}
+
+/// A teacher's pass that changes something about another's and hands on the rest.
+protocol WrappingTeacherPass: TeacherPass {
+    var wrapped: any TeacherPass { get }
+}
+
+extension WrappingTeacherPass {
+    var images: Batch { wrapped.images }
+    var logits: Batch { wrapped.logits }
+    var features: Batch? { wrapped.features }
+    var logitsGradient: Batch? { wrapped.logitsGradient }
+    var featuresGradient: Batch? { wrapped.featuresGradient }
+    var imagesGradient: Batch? { wrapped.imagesGradient }
 }

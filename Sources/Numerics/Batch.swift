@@ -42,6 +42,9 @@ package final class Batch {
         (sample / Self.lanes * elements + element) * Self.lanes + sample % Self.lanes
     }
 
+    /// Whether no number is infinite or NaN, unused lanes included.
+    package var isFinite: Bool { memory.isFinite }
+
     package func fill(_ value: Float) {
         pointer.update(repeating: value, count: count)
     }

@@ -26,6 +26,13 @@ package struct Shape: Equatable, Sendable, CustomStringConvertible {
     package subscript(i: Int) -> Int { dimensions[i] }
     package var description: String { "\(dimensions)" }
 
+    /// Whether images of another shape can go in: their channels, height and width are the same, or one of both is a vector
+    /// of as many numbers.
+    package func takes(_ images: Shape) -> Bool {
+        let (mine, theirs) = (channelsHeightWidth, images.channelsHeightWidth)
+        return mine == theirs || (count == images.count && ((mine.height, mine.width) == (1, 1) || (theirs.height, theirs.width) == (1, 1)))
+    }
+
     /// Channels, height and width; a flat vector of d numbers is d channels of one pixel.
     package var channelsHeightWidth: (channels: Int, height: Int, width: Int) {
         (rank > 0 ? self[0] : 1, rank > 1 ? self[1] : 1, rank > 2 ? self[2] : 1)

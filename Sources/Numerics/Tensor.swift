@@ -36,7 +36,5 @@ package final class Tensor {
         load(other.pointer)
     }
 
-    package var isFinite: Bool {
-        UnsafeBufferPointer(start: pointer, count: count).allSatisfy(\.isFinite)
-    }
+    package var isFinite: Bool { memory.isFinite }
 }

@@ -9,6 +9,7 @@ final class ThreadPool {
     let threads: Int
     private let shared: Shared
     private var workers: [pthread_t] = []
+    private let process = getpid()
 
     /// - Throws: `outOfMemory` when the system refuses a thread.
     init(threads: Int) throws {
@@ -42,6 +43,7 @@ final class ThreadPool {
     deinit { stop() }
 
     private func stop() {
+        guard process == getpid() else { return }
         shared.publish(nil)
         for worker in workers { pthread_join(worker, nil) }
         workers = []
@@ -49,6 +51,8 @@ final class ThreadPool {
 
     /// Calls `body(0)` on this thread and `body(1)` to `body(shares - 1)` on others, at the same time.
     func run(_ shares: Int, _ body: (Int) -> Void) {
+        // After a fork the child has the handle but not the threads: it does their shares itself.
+        guard process == getpid() else { return (0..<shares).forEach(body) }
         withoutActuallyEscaping(body) { body in
             shared.publish(Work(shares: shares, body: body))
             body(0)

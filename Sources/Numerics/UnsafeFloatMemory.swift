@@ -31,6 +31,15 @@ package final class UnsafeFloatMemory {
         free(allocation)
     }
 
+    /// Whether no number is infinite or NaN.
+    package var isFinite: Bool {
+        // Positive floats are in the order of their bits, and infinity and NaN come last. A maximum vectorises; leaving early
+        // would not.
+        var largest: UInt32 = 0
+        for i in 0..<count { largest = max(largest, start[i].bitPattern & 0x7FFF_FFFF) }
+        return largest < Float.infinity.bitPattern
+    }
+
     private static let hugePage = 2 << 20
     private static let physicalMemory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 }

@@ -24,8 +24,8 @@ package final class DistillationLoss {
         for i in 0..<n {
             for k in 0..<t.elements {
                 let p = teacher.probabilities[i, k]
-                // p log p is 0 at p = 0, where log p would be -infinity.
-                if p > 0 {
+                // p log p is 0 at p = 0.
+                if p != 0 {
                     divergence += Double(p) * Double(teacher.logProbabilities[i, k] - student.logProbabilities[i, k])
                 }
                 gradient[i, k] = temperature * (student.probabilities[i, k] - p) / Float(n)

@@ -12,11 +12,15 @@ extension Network {
     }
 
     /// The share of images [count, input] whose largest output is their label's.
+    /// - Throws: `diverged` when an output is not a number, so that no class is the largest.
     package func accuracy(
         rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, _ compute: Compute
     ) throws -> Double {
         var hits = 0
         try forEachBatch(of: images, count: count, compute) { start, output in
+            guard output.isFinite else {
+                throw DaflError(.diverged, "the network's outputs are not finite from image \(start) on")
+            }
             for i in 0..<output.samples where Int64(output.argmax(i)) == labels[start + i] { hits += 1 }
         }
         return Double(hits) / Double(count)

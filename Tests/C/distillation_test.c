@@ -98,6 +98,14 @@ static void test_teacher_descriptions(void) {
         TOO_LARGE(dafl_distillation_create(&teacher, &options, &made));
     }
 
+    /* As many numbers as the student takes, but in another shape. */
+    teacher = good;
+    teacher.input_shape[0] = 4;
+    teacher.input_shape[1] = teacher.input_shape[2] = 16;
+    options.student = "lenet5-half(classes=4)";
+    REFUSES_CREATION("student", "[4, 16, 16]", &teacher, &options);
+    options = small_options();
+
     /* The generator doubles a quarter-size picture twice. */
     teacher = good;
     teacher.input_shape[1] = teacher.input_shape[2] = 6;
@@ -130,6 +138,12 @@ static void test_options(void) {
 #define REFUSES_NOT_FINITE(field) \
     REFUSES_OPTION(field, NAN); REFUSES_OPTION(field, INFINITY); REFUSES_OPTION(field, -INFINITY)
     REFUSES_NEGATIVE(threads);
+    REFUSES_OPTION(threads, 1025);
+    REFUSES_OPTION(threads, INT64_MAX);
+    REFUSES_OPTION(instruction_set, NULL);
+    REFUSES_OPTION(instruction_set, "mmx");
+    REFUSES_OPTION(convolution, NULL);
+    REFUSES_OPTION(convolution, "fourier");
     REFUSES_NOT_POSITIVE(steps);
     REFUSES_NOT_POSITIVE(batch_size);
     REFUSES_NEGATIVE(student_steps);
@@ -142,6 +156,9 @@ static void test_options(void) {
     REFUSES_NOT_FINITE(entropy_weight);
     REFUSES_NOT_FINITE(temperature);
     REFUSES_OPTION(temperature, 0);
+    REFUSES_OPTION(temperature, 1e-40); /* zero in float32 */
+    REFUSES_OPTION(one_hot_weight, 1e300);
+    REFUSES_OPTION(student_learning_rate, 1e300);
     REFUSES_OPTION(temperature, -1);
     REFUSES_NOT_FINITE(generator_learning_rate);
     REFUSES_OPTION(generator_learning_rate, -1);
@@ -174,9 +191,18 @@ static void test_options(void) {
     /* Numbers that cost time rather than memory may be as large as they like. */
     options = good;
     options.steps = options.restart_steps = INT64_MAX;
-    options.threads = INT64_MAX;
-    EXPECT_EITHER(DAFL_OK, DAFL_ERROR_INVALID_ARGUMENT, dafl_distillation_create(&teacher, &options, &made));
-    if (made) WORKS(dafl_distillation_step(made, NULL));
+    WORKS(dafl_distillation_create(&teacher, &options, &made));
+    WORKS(dafl_distillation_step(made, NULL));
+    WORKS(dafl_distillation_step(made, NULL));
+    dafl_distillation_destroy(made);
+    made = NULL;
+
+    /* Instruction sets: what the processor has, and nothing else. */
+    options = good;
+    options.instruction_set = "baseline";
+    options.convolution = "direct";
+    WORKS(dafl_distillation_create(&teacher, &options, &made));
+    WORKS(dafl_distillation_step(made, NULL));
     dafl_distillation_destroy(made);
     made = NULL;
 

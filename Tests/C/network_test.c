@@ -246,6 +246,8 @@ static void test_training(dafl_network *network) {
     REFUSES_OPTION(weight_decay, -1);
     REFUSES_OPTION(momentum, NAN);
     REFUSES_OPTION(momentum, -1);
+    REFUSES_OPTION(momentum, 2);
+    REFUSES_OPTION(learning_rate, 1e300);
 #undef REFUSES_OPTION
 
     options = defaults;

@@ -34,21 +34,14 @@ final class CrookedTeacher: Teacher {
         CrookedPass(try honest.plan(images, gradients: gradients, compute), self)
     }
 
-    private final class CrookedPass: TeacherPass {
-        private let pass: any TeacherPass
+    private final class CrookedPass: WrappingTeacherPass {
+        let wrapped: any TeacherPass
         private let teacher: CrookedTeacher
 
         init(_ pass: any TeacherPass, _ teacher: CrookedTeacher) {
-            self.pass = pass
+            wrapped = pass
             self.teacher = teacher
         }
-
-        var images: Batch { pass.images }
-        var logits: Batch { pass.logits }
-        var features: Batch? { pass.features }
-        var logitsGradient: Batch? { pass.logitsGradient }
-        var featuresGradient: Batch? { pass.featuresGradient }
-        var imagesGradient: Batch? { pass.imagesGradient }
 
         private func count() throws {
             teacher.calls += 1
@@ -57,7 +50,7 @@ final class CrookedTeacher: Teacher {
 
         func forward() throws {
             try count()
-            try pass.forward()
+            try wrapped.forward()
             switch teacher.fault {
             case .nanLogit: logits[logits.samples - 1, 0] = .nan
             case .oneClass: for i in 0..<logits.samples { logits[i, 0] = 50 }
@@ -68,7 +61,7 @@ final class CrookedTeacher: Teacher {
         func backward() throws {
             try count()
             if teacher.fault == .forgetsFeatures { featuresGradient?.fill(0) }
-            try pass.backward()
+            try wrapped.backward()
             guard let imagesGradient else { return }
             switch teacher.fault {
             case .gradientTimes(let factor):

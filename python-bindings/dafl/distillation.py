@@ -21,7 +21,7 @@ from .teacher import Teacher
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-LOG_LEVELS = {0: logging.DEBUG, 1: logging.INFO, 2: logging.WARNING}
+LOG_LEVELS = {1: logging.INFO, 2: logging.WARNING}
 
 
 class Options(TypedDict, total=False):
@@ -30,9 +30,13 @@ class Options(TypedDict, total=False):
     student: str
     """The student's architecture; default "lenet5-half"."""
     seed: int
-    """Of everything random; default 0. The same seed, threads and build give the same bytes."""
+    """Of everything random; default 0."""
     threads: int
     """0 (default): as many as the processors this process may use."""
+    instruction_set: str
+    """"baseline", "avx2", "avx512" or "auto" (default): the processor's best, or DAFL_INSTRUCTION_SET's."""
+    convolution: str
+    """"fast" (default): Winograd's algorithm where it pays; "direct": for comparisons to the last digits."""
     steps: int
     """Steps of the run; each has one generator step."""
     batch_size: int

@@ -106,7 +106,7 @@ class Network:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Sets all tensors, from arrays or PyTorch tensors.
 
-        ValueError when names or shapes differ from the network's; nothing has changed then. PyTorch's
+        ValueError when names or shapes differ from the network's or a number is not finite; nothing has changed then. PyTorch's
         `num_batches_tracked` counters are ignored.
         """
         tensors = self._tensors()
@@ -118,8 +118,11 @@ class Network:
         for name, values in state.items():
             if values.shape != tensors[name].shape:
                 raise ValueError(f"{name} must be {list(tensors[name].shape)}, not {list(values.shape)}")
+        state = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in state.items()}
         for name, values in state.items():
-            values = np.ascontiguousarray(values, dtype=np.float32)
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} has numbers that are not finite")
+        for name, values in state.items():
             check(library.dafl_network_set_tensor(self._handle, c_string(name), floats(values), values.size))
 
     def _tensors(self) -> dict[str, FloatArray]:

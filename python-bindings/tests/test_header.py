@@ -82,7 +82,7 @@ def test_callbacks_have_the_types_of_the_header():
 
 
 def test_status_numbers_are_those_of_the_header():
-    for name, number in re.findall(r"DAFL_(?:ERROR_)?(\w+) = (-?\d+)", header_code().split("LOG_DEBUG")[0]):
+    for name, number in re.findall(r"DAFL_(?:ERROR_)?(\w+) = (-?\d+)", header_code().split("LOG_INFO")[0]):
         assert getattr(errors, name) == int(number)
 
 

@@ -64,6 +64,7 @@ def test_state_dict_copies_and_load_state_dict_sets():
     (lambda state: state.pop("fc1.bias"), "missing tensors: fc1.bias"),
     (lambda state: state.update(fc9=np.zeros(3)), "unexpected tensors: fc9"),
     (lambda state: state.update({"fc1.weight": state["fc1.weight"].T}), "fc1.weight must be"),
+    (lambda state: state.update({"fc2.bias": np.full(4, np.nan)}), "fc2.bias has numbers"),
 ])
 def test_load_state_dict_is_strict_and_all_or_nothing(change, message):
     network = dafl.Network("mlp-64-16-4", seed=1)
