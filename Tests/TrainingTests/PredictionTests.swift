@@ -11,11 +11,11 @@ import Training
         var random = Philox(seed: 1, stream: .check)
         let rows = (0..<count * 4).map { _ in random.nextNormal() }
         var outputs = [Float](repeating: .nan, count: count * 3 + 1)
-        try network.predict(rows: rows, count: count, outputs: &outputs, compute)
+        try Predictor(network, compute).predict(rows: rows, count: count, outputs: &outputs)
         #expect(outputs[count * 3].isNaN)  // nothing is written past the end
         for i in [0, count / 2, count - 1] {
             var alone = [Float](repeating: .nan, count: 3)
-            try network.predict(rows: Array(rows[4 * i..<4 * i + 4]), count: 1, outputs: &alone, compute)
+            try Predictor(network, compute).predict(rows: Array(rows[4 * i..<4 * i + 4]), count: 1, outputs: &alone)
             for k in 0..<3 { #expect(abs(outputs[3 * i + k] - alone[k]) < 1e-6) }
         }
     }
@@ -29,7 +29,7 @@ import Training
         let right = (0..<count).map { Int64($0 % 3) }
         let compute = try Compute(threads: 2)
         func accuracy(_ labels: [Int64]) throws -> Double {
-            try network.accuracy(rows: rows, labels: labels, count: count, compute)
+            try Predictor(network, compute).accuracy(rows: rows, labels: labels, count: count)
         }
         #expect(try accuracy(right) == 1)
         #expect(try accuracy(right.map { ($0 + 1) % 3 }) == 0)
@@ -45,7 +45,7 @@ import Training
         let compute = try Compute(threads: 1)
         let before = network.parameters.map { parameter in (0..<parameter.value.count).map { parameter.value[$0] } }
         var outputs = [Float](repeating: 0, count: 2 * 64)
-        try network.predict(rows: [1, 2, 3, 4, 5, 6], count: 2, outputs: &outputs, compute)
+        try Predictor(network, compute).predict(rows: [1, 2, 3, 4, 5, 6], count: 2, outputs: &outputs)
         let after = network.parameters.map { parameter in (0..<parameter.value.count).map { parameter.value[$0] } }
         #expect(before == after)
     }

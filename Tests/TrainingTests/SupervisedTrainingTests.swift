@@ -58,8 +58,8 @@ import Training
         let (network, losses) = try train(training, problem)
         #expect(losses.count == 8)
         #expect(losses[7] < losses[0] / 3)
-        let accuracy = try network.accuracy(
-            rows: unseen.rows, labels: unseen.labels, count: unseen.count, Compute(threads: 1))
+        let accuracy = try Predictor(network, Compute(threads: 1)).accuracy(
+            rows: unseen.rows, labels: unseen.labels, count: unseen.count)
         #expect(accuracy > 0.95)
     }
 
@@ -85,7 +85,7 @@ import Training
         let (network, losses) = try train(settings, problem)
         var logits = [Float](repeating: 0, count: 300)
         let compute = try Compute(threads: 1)
-        try network.predict(rows: problem.rows, count: 100, outputs: &logits, compute)
+        try Predictor(network, compute).predict(rows: problem.rows, count: 100, outputs: &logits)
         let rows = (0..<100).map { i in (0..<3).map { Double(logits[3 * i + $0]) } }
         let expected = try CrossEntropy(samples: 100, classes: Shape([3]), compute).evaluate(
             batch(rows), labels: problem.labels.map { Int($0) }, gradient: Batch(samples: 100, shape: Shape([3])))
@@ -108,7 +108,7 @@ import Training
         // A linear classifier's gradient by W[o, i] is the mean of (p_o - y_o) x_i.
         let compute = try Compute(threads: 1)
         var logits = [Float](repeating: 0, count: 60)
-        try before.predict(rows: problem.rows, count: 20, outputs: &logits, compute)
+        try Predictor(before, compute).predict(rows: problem.rows, count: 20, outputs: &logits)
         let softmax = try Softmax(samples: 20, classes: Shape([3]))
         softmax.evaluate(
             try batch((0..<20).map { i in (0..<3).map { Double(logits[3 * i + $0]) } }), compute)
@@ -180,6 +180,6 @@ import Training
             $0.learningRate = 3e-3
         }
         try settings.train(network, rows: rows, labels: labels, count: 24, compute) { _, _ in }
-        #expect(try network.accuracy(rows: rows, labels: labels, count: 24, compute) == 1)
+        #expect(try Predictor(network, compute).accuracy(rows: rows, labels: labels, count: 24) == 1)
     }
 }

@@ -17,6 +17,8 @@
 #include <stddef.h>
 
 #define LANE_COUNT 16
+// Floats that the buffers of the single_ functions have room for behind their numbers.
+#define SINGLE_SLACK 32
 
 #pragma clang assume_nonnull begin
 
@@ -104,6 +106,17 @@ typedef struct lane_kernels {
     void (*winograd_finish_weight_gradient)(const lane_winograd *shape, const float *sums, ptrdiff_t parts, float *dw,
                                             ptrdiff_t first_task, ptrdiff_t end_task);
 
+    // --- linear layers, weights [outputs, inputs] --------------------------------------------------------------------
+    // y = weights x + bias; bias may be null.
+    void (*linear)(const float *x, const float *weights, const float *_Nullable bias, float *y, ptrdiff_t inputs,
+                   ptrdiff_t outputs, ptrdiff_t first_block, ptrdiff_t end_block);
+    // dx from dy; overwrites dx.
+    void (*linear_input_gradient)(const float *dy, const float *weights, float *dx, ptrdiff_t inputs, ptrdiff_t outputs,
+                                  ptrdiff_t first_block, ptrdiff_t end_block);
+    // dw [outputs, inputs] of a range of outputs, from rows [samples][inputs] and [samples][outputs]; overwrites it.
+    void (*linear_weight_gradient)(const float *x_rows, const float *dy_rows, float *dw, ptrdiff_t samples,
+                                   ptrdiff_t inputs, ptrdiff_t outputs, ptrdiff_t first_output, ptrdiff_t end_output);
+
     // --- pooling and upsampling --------------------------------------------------------------------------------------
     void (*max_pool)(const lane_pooling *shape, const float *x, float *y, ptrdiff_t first_block, ptrdiff_t end_block);
     // The first of equal maxima, in row order, takes the gradient, as in PyTorch. Overwrites dx.
@@ -176,6 +189,15 @@ typedef struct lane_kernels {
     // Adds bias[element] on the way; bias may be null.
     void (*matrix_to_lanes)(const float *matrix, const float *_Nullable bias, float *lanes, ptrdiff_t blocks,
                             ptrdiff_t elements);
+
+    // --- one image, in rows, behind which there is room for SINGLE_SLACK floats --------------------------------------
+    // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding; bias may be null.
+    void (*single_convolve)(const lane_convolution *shape, const float *x, const float *weights,
+                            const float *_Nullable bias, float *y);
+    // y [outputs] = weights [outputs, inputs] x + bias; bias may be null.
+    void (*single_linear)(const float *x, const float *weights, const float *_Nullable bias, float *y, ptrdiff_t inputs,
+                          ptrdiff_t outputs);
+    void (*single_max_pool)(const lane_pooling *shape, const float *x, float *y);
 } lane_kernels;
 
 // How many sets this processor can run, slowest first; at least 1.

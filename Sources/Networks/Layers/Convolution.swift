@@ -41,17 +41,20 @@ package final class Convolution: Layer {
     package func plan(_ site: Site) throws -> any Operation {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
-        if padding == 0, height == kernel, width == kernel { return try MatrixOperation(site, weight: weight, bias: bias) }
+        if padding == 0, height == kernel, width == kernel { return try linearOperation(site, weight: weight, bias: bias) }
         if WinogradOperation.pays(self, upsampling: 1, site.compute) {
             return try WinogradOperation(site, self, upsampling: 1)
         }
-        let (_, outputHeight, outputWidth) = site.output.value.shape.channelsHeightWidth
         return try ConvolutionOperation(
-            site, weight: weight, bias: bias,
-            shape: lane_convolution(
-                inputs: inputs, input_height: height, input_width: width,
-                outputs: outputs, output_height: outputHeight, output_width: outputWidth,
-                kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding))
+            site, weight: weight, bias: bias, shape: shape(input: site.inputs[0].value.shape, output: site.output.value.shape))
+    }
+
+    func shape(input: Shape, output: Shape) -> lane_convolution {
+        let ((_, height, width), (_, outputHeight, outputWidth)) = (input.channelsHeightWidth, output.channelsHeightWidth)
+        return lane_convolution(
+            inputs: inputs, input_height: height, input_width: width,
+            outputs: outputs, output_height: outputHeight, output_width: outputWidth,
+            kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding)
     }
 }
 

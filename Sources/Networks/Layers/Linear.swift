@@ -26,11 +26,69 @@ package final class Linear: Layer {
     package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int { inputs * outputs }
 
     package func plan(_ site: Site) throws -> any Operation {
-        try MatrixOperation(site, weight: weight, bias: bias)
+        try linearOperation(site, weight: weight, bias: bias)
     }
 }
 
-/// A matrix product with every sample of a batch, by OpenBLAS: y = W x + b with W [outputs, inputs].
+/// y = W x + b with W [outputs, inputs] and flattened x.
+///
+/// OpenBLAS has threads of its own, which pay for large matrices; next to small ones they only stand in the way.
+func linearOperation(_ site: Site, weight: Parameter, bias: Parameter?) throws -> any Operation {
+    weight.value.count < 1 << 18
+        ? try LinearOperation(site, weight: weight, bias: bias) : try MatrixOperation(site, weight: weight, bias: bias)
+}
+
+/// A linear layer by the library's own kernels, on samples in lanes as they are.
+final class LinearOperation: Operation {
+    private let site: Site
+    private let weight: Parameter
+    private let bias: Parameter?
+    private let inputs: Int
+    private let outputs: Int
+    private let inputRows: Tensor?  // for the gradient by the weights
+    private let gradientRows: Tensor?
+
+    init(_ site: Site, weight: Parameter, bias: Parameter?) throws {
+        self.site = site
+        self.weight = weight
+        self.bias = bias
+        (inputs, outputs) = (site.inputs[0].value.elements, site.output.value.elements)
+        inputRows = site.trains ? try Tensor([site.samples, inputs]) : nil
+        gradientRows = site.trains ? try Tensor([site.samples, outputs]) : nil
+    }
+
+    private var kernels: Kernels { site.compute.kernels }
+
+    func forward(training: Bool) {
+        let (x, y) = (site.inputs[0].value, site.output.value)
+        site.compute.parallel(y.blocks) { blocks in
+            kernels.linear(
+                x.pointer, weight.value.pointer, bias?.value.pointer, y.pointer, inputs, outputs, blocks.lowerBound,
+                blocks.upperBound)
+        }
+    }
+
+    func backward() {
+        guard let dy = site.output.gradient else { return }
+        if let dw = weight.gradient, let inputRows, let gradientRows {
+            site.inputs[0].value.store(rows: inputRows.pointer, site.compute)
+            dy.store(rows: gradientRows.pointer, site.compute)
+            site.compute.parallel(outputs) { range in
+                kernels.linear_weight_gradient(
+                    inputRows.pointer, gradientRows.pointer, dw.pointer, site.samples, inputs, outputs, range.lowerBound,
+                    range.upperBound)
+            }
+            if let db = bias?.gradient { kernels.channel_sums(dy.pointer, dy.blocks, outputs, 1, db.pointer, 0, outputs) }
+        }
+        guard let dx = site.inputs[0].gradient else { return }
+        site.compute.parallel(dy.blocks) { blocks in
+            kernels.linear_input_gradient(
+                dy.pointer, weight.value.pointer, dx.pointer, inputs, outputs, blocks.lowerBound, blocks.upperBound)
+        }
+    }
+}
+
+/// A linear layer by OpenBLAS.
 ///
 /// The lanes of all blocks side by side are the columns of a matrix [inputs, blocks * 16], so the copies in and out move
 /// whole vectors.

@@ -5,7 +5,7 @@ import Numerics
 package final class Pooling: Layer {
     package enum Kind: String { case max, average }
 
-    private let kind: Kind
+    let kind: Kind
     private let window: Int
     private let stride: Int
     /// Whether it pools ReLU of its input.
@@ -38,13 +38,14 @@ package final class Pooling: Layer {
     }
 
     package func plan(_ site: Site) throws -> any Operation {
-        let (channels, height, width) = site.inputs[0].value.shape.channelsHeightWidth
-        let (_, outputHeight, outputWidth) = site.output.value.shape.channelsHeightWidth
-        return PoolingOperation(
-            site, kind,
-            lane_pooling(
-                channels: channels, input_height: height, input_width: width, output_height: outputHeight,
-                output_width: outputWidth, window: window, stride: stride, rectifies: rectifies ? 1 : 0))
+        PoolingOperation(site, kind, shape(input: site.inputs[0].value.shape, output: site.output.value.shape))
+    }
+
+    func shape(input: Shape, output: Shape) -> lane_pooling {
+        let ((channels, height, width), (_, outputHeight, outputWidth)) = (input.channelsHeightWidth, output.channelsHeightWidth)
+        return lane_pooling(
+            channels: channels, input_height: height, input_width: width, output_height: outputHeight,
+            output_width: outputWidth, window: window, stride: stride, rectifies: rectifies ? 1 : 0)
     }
 }
 
