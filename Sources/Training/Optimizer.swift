@@ -32,7 +32,7 @@ package final class Adam: Optimizer {
         steps += 1
         let (beta1, beta2) = (0.9, 0.999)
         let step = lane_adam(
-            learning_rate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2), epsilon: 1e-8,
+            learning_rate: Float(learningRate), epsilon: 1e-8, gain1: Float(1 - beta1), gain2: Float(1 - beta2),
             bias_correction1: Float(1 - power(beta1, steps)), bias_correction2: Float(1 - power(beta2, steps)),
             l2_decay: decoupledDecay ? 0 : Float(weightDecay), decoupled_decay: decoupledDecay ? Float(weightDecay) : 0)
         withUnsafePointer(to: step) { step in

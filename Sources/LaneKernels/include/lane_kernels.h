@@ -56,7 +56,8 @@ typedef struct lane_normalisation {
 
 // The hyperparameters of one Adam step (Kingma and Ba 2015; decoupled decay as in Loshchilov and Hutter 2019).
 typedef struct lane_adam {
-    float learning_rate, beta1, beta2, epsilon;
+    float learning_rate, epsilon;
+    float gain1, gain2;                       // 1 - beta, which as a difference of floats would lose digits
     float bias_correction1, bias_correction2; // 1 - beta^t
     float l2_decay;                           // added to the gradient
     float decoupled_decay;                    // taken from the weight, times the learning rate

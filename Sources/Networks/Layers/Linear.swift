@@ -32,9 +32,10 @@ package final class Linear: Layer {
 
 /// y = W x + b with W [outputs, inputs] and flattened x.
 ///
-/// OpenBLAS has threads of its own, which pay for large matrices; next to small ones they only stand in the way.
+/// OpenBLAS has threads of its own, which know nothing of `Compute`'s and stand in their way. So it is for very large
+/// matrices alone, whose blocks it fits to the caches; below that the library's own kernels are as fast or faster.
 func linearOperation(_ site: Site, weight: Parameter, bias: Parameter?) throws -> any Operation {
-    weight.value.count < 1 << 18
+    weight.value.count <= 1 << 22
         ? try LinearOperation(site, weight: weight, bias: bias) : try MatrixOperation(site, weight: weight, bias: bias)
 }
 

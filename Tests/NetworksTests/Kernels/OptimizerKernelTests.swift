@@ -24,7 +24,7 @@ import Testing
                 for i in 0..<count { gradient[offset + i] = Float(g[i]) }
                 (power1, power2) = (power1 * beta1, power2 * beta2)
                 var step = lane_adam(
-                    learning_rate: Float(rate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
+                    learning_rate: Float(rate), epsilon: Float(epsilon), gain1: Float(1 - beta1), gain2: Float(1 - beta2),
                     bias_correction1: Float(1 - power1), bias_correction2: Float(1 - power2),
                     l2_decay: Float(decay.l2), decoupled_decay: Float(decay.decoupled))
                 kernels.adam(
@@ -56,7 +56,7 @@ import Testing
             let (m, v) = (try Tensor([17]), try Tensor([17]))
             w.fill(2)
             var step = lane_adam(
-                learning_rate: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, bias_correction1: 0.1,
+                learning_rate: 1, epsilon: 1e-8, gain1: 0.1, gain2: 0.001, bias_correction1: 0.1,
                 bias_correction2: 1e-3,
                 l2_decay: 0, decoupled_decay: 0)
             kernels.adam(w.pointer, zero.pointer, m.pointer, v.pointer, 17, &step)
