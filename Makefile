@@ -15,10 +15,10 @@ LIBRARY_FLAGS := -c release --product dafl --scratch-path .build-lib -Xswiftc -s
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install test demo clean
+.PHONY: help setup lib header install test demo bench bench-kernels clean
 
 help: ## Lists these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 setup: ## Gets what the build and the tests need: Debian packages, and Python packages into .venv
 	@scripts/setup
@@ -62,6 +62,15 @@ demo: ## Distils a small student of a teacher in front of you
 	$(MAKE) setup
 	$(MAKE) lib
 	$(WITH_LIBRARY) .venv/bin/python examples/python/demo.py
+
+bench: ## Measures libdafl beside PyTorch and ONNX Runtime; CHECK=1 holds the ratios against their thresholds
+	$(MAKE) setup
+	.venv/bin/pip install -q --disable-pip-version-check torch==2.13.0 onnx onnxruntime
+	$(MAKE) lib
+	$(WITH_LIBRARY) .venv/bin/python benchmarks/run.py $(if $(CHECK),--check) $(CASES)
+
+bench-kernels: ## Measures the kernels alone, beside the processor's peak
+	scripts/bench-kernels
 
 clean: ## Removes all that was built, and .venv
 	rm -rf .build .build-lib build .venv

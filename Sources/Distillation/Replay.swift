@@ -16,7 +16,8 @@ final class Replay {
     /// - Parameter images: where `draw` writes.
     init?(_ teacher: any Teacher, images: Batch, _ options: DistillationOptions, _ compute: Compute) throws {
         guard options.replayCapacity > 0 else { return nil }
-        bank = try ReplayBank(capacity: options.replayCapacity, image: images.shape, classes: teacher.classes)
+        bank = try ReplayBank(
+            capacity: options.replayCapacity, draws: images.samples, image: images.shape, classes: teacher.classes)
         self.images = images
         cachedLogits = try Batch(samples: images.samples, shape: Shape([teacher.classes]))
         // Noise is noise from every side.

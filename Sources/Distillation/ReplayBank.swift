@@ -6,14 +6,18 @@ final class ReplayBank {
     private let images: Tensor  // rows [capacity, image]
     private let logits: Tensor  // rows [capacity, K]
     private let capacity: Int
+    private var picks: [Int]
     private(set) var count = 0
     private var next = 0
 
-    /// - Parameter capacity: in images, at least as many as the batches that come.
-    init(capacity: Int, image: Shape, classes: Int) throws {
+    /// - Parameters:
+    ///   - capacity: in images, at least as many as the batches that come.
+    ///   - draws: images that are drawn at a time.
+    init(capacity: Int, draws: Int, image: Shape, classes: Int) throws {
         images = try Tensor([capacity, image.count])
         logits = try Tensor([capacity, classes])
         self.capacity = capacity
+        picks = Array(repeating: 0, count: draws)
     }
 
     /// Takes a batch in; the oldest images leave when there is no room.
@@ -29,7 +33,7 @@ final class ReplayBank {
     func draw(
         _ random: inout Philox, images batch: Batch, logits answers: Batch, augmentation: Augmentation?, _ compute: Compute
     ) {
-        let picks = (0..<batch.samples).map { _ in random.next(below: count) }
+        for i in 0..<batch.samples { picks[i] = random.next(below: count) }
         batch.load(rows: images.pointer, picks: picks, compute)
         answers.load(rows: logits.pointer, picks: picks, compute)
         augmentation?.apply(&random, batch, compute)

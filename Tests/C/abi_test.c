@@ -60,6 +60,7 @@ int main(void) {
     test_files();
     test_distillation();
     test_callbacks();
+    test_allocation();
     test_process();
     printf("%d passed, %d failed\n", atomic_load(&passed), atomic_load(&failed));
     return atomic_load(&failed) > 0;

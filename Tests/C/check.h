@@ -36,5 +36,6 @@ void test_network(void);
 void test_files(void);
 void test_distillation(void);
 void test_callbacks(void);
+void test_allocation(void);
 
 #endif

@@ -39,7 +39,7 @@ struct ReplayBankTests {
     }
 
     @Test func drawsFromAllItHolds() throws {
-        let bank = try ReplayBank(capacity: 10, image: image, classes: 3)
+        let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
         let first = try numbered(from: 0, count: 4)
         bank.add(first.images, logits: first.logits, compute)
         #expect(bank.count == 4)
@@ -47,7 +47,7 @@ struct ReplayBankTests {
     }
 
     @Test func theOldestLeave() throws {
-        let bank = try ReplayBank(capacity: 10, image: image, classes: 3)
+        let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
         for start in stride(from: 0, to: 16, by: 4) {
             let batch = try numbered(from: start, count: 4)
             bank.add(batch.images, logits: batch.logits, compute)
