@@ -60,7 +60,8 @@ enum {
     DAFL_ERROR_BUSY = -6,             /* the handle is in use by another thread, or by the callback's own caller */
     DAFL_ERROR_TEACHER = -7,          /* the teacher's answer is not finite or missing, or its gradient is wrong */
     DAFL_ERROR_DIVERGED = -8,         /* a network's numbers are no longer finite */
-    DAFL_CANCELLED = -9               /* dafl_distillation_cancel stopped the run; it can go on */
+    DAFL_CANCELLED = -9,              /* dafl_distillation_cancel stopped the run; it can go on */
+    DAFL_QUERIES_SPENT = -10          /* a step would ask the teacher more than max_teacher_queries allow */
 };
 
 /* The library's version, "major.minor.patch". The text lives as long as the library. Any thread. */
@@ -256,7 +257,7 @@ void dafl_network_destroy(dafl_network *network);
 /* ------------------------------------------------------------------------------------------------------ distillation */
 
 /*
- * Answers for `count` images: writes classifier outputs before the softmax to logits [count, classes] and, when the
+ * Answers for `count` images: writes its answers, classifier outputs before the softmax unless it declares others, to logits [count, classes] and, when the
  * teacher declares features, the activations before its last fully connected block to features [count, features] (NULL
  * when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any other number stops
  * the library's call and comes back from it unchanged.
@@ -274,6 +275,13 @@ typedef int (*dafl_teacher_backward_fn)(void *user_data, int64_t count, const fl
                                         const float *logits_gradient, const float *features_gradient,
                                         float *images_gradient);
 
+/* What a teacher's rows of logits are, when it cannot give logits. Either way the library counts each image as a query. */
+enum {
+    DAFL_ANSWERS_LOGITS = 0,
+    DAFL_ANSWERS_PROBABILITIES = 1, /* their softmax */
+    DAFL_ANSWERS_LABELS = 2         /* the largest number of a row names the winning class; the others say nothing */
+};
+
 /* A teacher that the host supplies. Filled with zeros and its size by dafl_teacher_init. */
 typedef struct dafl_teacher {
     size_t struct_size;
@@ -282,7 +290,8 @@ typedef struct dafl_teacher {
     int64_t classes;                   /* length of a row of logits, at least 2 */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
     dafl_teacher_forward_fn forward;   /* must not be NULL */
-    dafl_teacher_backward_fn backward; /* NULL: this version can use the teacher with image_source "noise" only */
+    dafl_teacher_backward_fn backward; /* may be NULL: a teacher that only answers, see `gradients` in the options */
+    int64_t answers;                   /* DAFL_ANSWERS_LOGITS (0) or another of the list above; backward needs logits */
 } dafl_teacher;
 
 /* Where a distillation stands. Handed to dafl_progress_fn and filled by dafl_distillation_step. */
@@ -348,6 +357,11 @@ typedef struct dafl_distillation_options {
     double augmentation;            /* strength of the random shifts, turns and scalings of replayed images, about which the
                                        teacher is asked again: 0 to 10; 1 | 0 */
     const char *image_source;       /* "generator", or "noise": standard normal images, the baseline; "generator" for both */
+    const char *gradients;          /* whose gradients lead from the teacher's answers back to the images: "teacher",
+                                       "student", which comes to approximate it, or "auto": the teacher's if it has
+                                       backward, else the student's; "auto" for both */
+    int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps: from 1; 0 for both:
+                                       as many as it takes */
     dafl_log_fn log;                /* may be NULL (default): silence */
     void *log_user_data;            /* handed to log */
 } dafl_distillation_options;
@@ -383,17 +397,16 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
 /*
  * Begins a distillation of a teacher that the host supplies as callbacks.
  *
- * Asks the teacher about a few images of noise and compares its backward with finite differences, unless image_source
- * is "noise", which needs none.
+ * When the generator is to learn from the teacher's backward, asks the teacher about a few images of noise and compares
+ * it with finite differences.
  *
  * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
  * options: copied.
  * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
- *   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher without backward, or whose input is neither a square image with a
- *   side divisible by 4 nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers
- *   that are not finite or its backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback
- *   returned.
+ *   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher whose input is neither a square image with a side divisible by 4
+ *   nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers that are not finite
+ *   or its backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
  */
 dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_distillation_options *options,
                                      dafl_distillation **out);
@@ -417,12 +430,12 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
  * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; or what a callback
  *   returned. The step does not count then, and the next call does it anew. DAFL_ERROR_DIVERGED when the generator or
  *   the student has been driven to numbers that are not finite: later calls answer the same, and only a new
- *   distillation, with smaller learning rates, helps.
+ *   distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed.
  */
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 
 /*
- * Does the steps still to do.
+ * Does the steps still to do, or as many as max_teacher_queries allow; to have used those up is a good end.
  *
  * progress: called after each; may be NULL.
  * user_data: handed to progress.

@@ -7,6 +7,7 @@ final class CallbackTeacher: Teacher {
     let inputShape: Shape
     let classes: Int
     let features: Int
+    let answers: Answers
     fileprivate let forward: dafl_teacher_forward_fn
     fileprivate let backward: dafl_teacher_backward_fn?
     fileprivate let userData: UnsafeMutableRawPointer?
@@ -21,6 +22,13 @@ final class CallbackTeacher: Teacher {
         inputShape = try Shape([channels, height, width].map { try requireWhole($0, "input_shape of the teacher", 1...Int.max) })
         classes = try requireWhole(c.classes, "classes of the teacher", 2...Int.max)
         features = try requireWhole(c.features, "features of the teacher", 0...Int.max)
+        guard let answers = Answers(rawValue: try requireWhole(c.answers, "answers of the teacher", 0...2)) else {
+            throw DaflError.invalid("answers of the teacher", c.answers, "one of DAFL_ANSWERS_...")
+        }
+        guard answers == .logits || c.backward == nil else {
+            throw DaflError.invalid("backward of the teacher", "set", "NULL when its answers are no logits")
+        }
+        self.answers = answers
     }
 
     var givesGradients: Bool { backward != nil }

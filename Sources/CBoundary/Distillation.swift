@@ -52,14 +52,14 @@ public func dafl_distillation_options_preset(
 
 /// Begins a distillation of a teacher that the host supplies as callbacks.
 ///
-/// Asks the teacher about a few images of noise and compares its backward with finite differences, unless image_source is
-/// "noise", which needs none.
+/// When the generator is to learn from the teacher's backward, asks the teacher about a few images of noise and compares it with
+/// finite differences.
 ///
 /// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
 /// - Parameter options: copied.
 /// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
-///   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher without backward, or whose input is neither a square image with a side
+///   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher whose input is neither a square image with a side
 ///   divisible by 4 nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its
 ///   backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
 @c @implementation
@@ -71,7 +71,8 @@ public func dafl_distillation_create(
         let out = try require(out, "out")
         out.pointee = nil
         let teacher = try CallbackTeacher(SizedStruct.read(teacher, "teacher"))
-        out.pointee = makeHandle(try DistillationObject(teacher: teacher, SizedStruct.read(options, "options")))
+        let options = try SizedStruct.read(options, "options")
+        out.pointee = makeHandle(try DistillationObject(teacher: teacher, answers: teacher.answers, options))
     }
 }
 
@@ -91,7 +92,8 @@ public func dafl_distillation_create_from_network(
         out.pointee = nil
         try using(teacher, "teacher", as: NetworkObject.self) { object in
             let teacher = NetworkTeacher(try object.network.copy())
-            out.pointee = makeHandle(try DistillationObject(teacher: teacher, SizedStruct.read(options, "options")))
+            let options = try SizedStruct.read(options, "options")
+            out.pointee = makeHandle(try DistillationObject(teacher: teacher, answers: .logits, options))
         }
     }
 }
@@ -103,7 +105,7 @@ public func dafl_distillation_create_from_network(
 /// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; or what a callback
 ///   returned. The step does not count then, and the next call does it anew. DAFL_ERROR_DIVERGED when the generator or the
 ///   student has been driven to numbers that are not finite: later calls answer the same, and only a new distillation, with
-///   smaller learning rates, helps.
+///   smaller learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed.
 @c @implementation
 public func dafl_distillation_step(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<dafl_progress>?
@@ -119,7 +121,7 @@ public func dafl_distillation_step(
     }
 }
 
-/// Does the steps still to do.
+/// Does the steps still to do, or as many as max_teacher_queries allow; to have used those up is a good end.
 ///
 /// - Parameter progress: called after each; may be NULL.
 /// - Parameter user_data: handed to progress.
@@ -134,7 +136,11 @@ public func dafl_distillation_run(
             distillation.cancellation.clear()
             while distillation.progress.step < distillation.options.steps {
                 try distillation.cancellation.check()
-                try distillation.step()
+                do {
+                    try distillation.step()
+                } catch let error as DaflError where error.status == .queriesSpent {
+                    return distillation.log(.info, error.description)
+                }
                 guard let progress else { continue }
                 let code = withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) }
                 guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }

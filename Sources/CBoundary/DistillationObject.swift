@@ -8,8 +8,8 @@ final class DistillationObject: HandledObject {
     let distillation: Distillation
 
     /// - Throws: what `Distillation` throws, and `invalidArgument` for options that C alone can get wrong.
-    init(teacher: any Teacher, _ c: dafl_distillation_options) throws {
-        distillation = try Distillation(teacher: teacher, DistillationOptions(c))
+    init(teacher: any Teacher, answers: Answers, _ c: dafl_distillation_options) throws {
+        distillation = try Distillation(teacher: teacher, answers: answers, DistillationOptions(c))
         if let log = c.log {
             let userData = c.log_user_data
             distillation.log = { level, text in
@@ -50,6 +50,8 @@ extension DistillationOptions {
         c.student_schedule = studentSchedule.nameInC
         c.augmentation = augmentation
         c.image_source = StaticText.pointer("generator")
+        c.gradients = StaticText.pointer("auto")
+        c.max_teacher_queries = Int64(maxTeacherQueries)
     }
 
     /// - Throws: `invalidArgument` for a name that is none, or a number that no Int holds.
@@ -76,5 +78,7 @@ extension DistillationOptions {
         studentSchedule = try requireCase(c.student_schedule, "student_schedule")
         augmentation = c.augmentation
         imageSource = try requireCase(c.image_source, "image_source")
+        gradients = try requireCase(c.gradients, "gradients")
+        maxTeacherQueries = try whole(c.max_teacher_queries, "max_teacher_queries")
     }
 }

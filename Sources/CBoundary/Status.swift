@@ -24,6 +24,7 @@ public func dafl_status_name(_ status: dafl_status) -> UnsafePointer<CChar>? {
     case DAFL_ERROR_TEACHER: StaticText.pointer("teacher")
     case DAFL_ERROR_DIVERGED: StaticText.pointer("diverged")
     case DAFL_CANCELLED: StaticText.pointer("cancelled")
+    case DAFL_QUERIES_SPENT: StaticText.pointer("queries spent")
     default: StaticText.pointer("callback")
     }
 }

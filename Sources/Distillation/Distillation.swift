@@ -26,30 +26,34 @@ package final class Distillation {
     private var agreement = RecentMean()
     private var samplesTaken: UInt32 = 0
 
-    /// - Throws: `invalidArgument` for options that are out of range or do not fit the teacher, `unsupported` for a teacher
-    ///   without gradients, `teacher` when its gradients are wrong, and what it throws itself.
-    package init(teacher unobserved: any Teacher, _ options: DistillationOptions) throws {
+    /// - Parameter answers: what the teacher's rows are; logits for a network.
+    /// - Throws: `invalidArgument` for options that are out of range or do not fit the teacher, `unsupported` when no generator
+    ///   can make its input, `teacher` when its gradients are wrong, and what it throws itself.
+    package init(teacher: any Teacher, answers: Answers = .logits, _ options: DistillationOptions) throws {
         try options.validate()
-        let student = try Self.student(options, for: unobserved)
-        let needsGradients = options.imageSource == .generator
-        guard unobserved.givesGradients || !needsGradients else {
-            throw DaflError(
-                .unsupported, "the teacher has no backward: a generator cannot learn from a teacher without gradients yet")
+        let student = try Self.student(options, for: teacher)
+        let unobserved = answers == .logits ? teacher : AnswerReading(teacher, answers)
+        guard unobserved.givesGradients || options.gradients != .teacher else {
+            throw DaflError.invalid(
+                "gradients", "\"teacher\"", "\"student\" or \"auto\" for a teacher without backward or logits")
         }
+        let usesItsGradients = options.imageSource == .generator && options.gradients != .student && unobserved.givesGradients
 
         self.options = options
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
-        teacher = ObservedTeacher(unobserved, cancellation)
+        let observed = ObservedTeacher(unobserved, limit: options.maxTeacherQueries, cancellation)
+        self.teacher = observed
+        let differentiable: any Teacher = usesItsGradients ? observed : SurrogateTeacher(observed, student: student)
         source =
             switch options.imageSource {
-            case .generator: try GeneratorSource(teacher, options, compute)
-            case .noise: try NoiseSource(teacher, options, compute)
+            case .generator: try GeneratorSource(differentiable, options, compute)
+            case .noise: try NoiseSource(observed, options, compute)
             }
         training = try StudentTraining(student, options, compute)
-        replay = try Replay(teacher, images: training.images, options, compute)
-        if needsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
+        replay = try Replay(observed, images: training.images, options, compute)
+        if usesItsGradients { try checkGradients(of: observed, seed: options.seed, compute) }
         recordProgress()
     }
 
@@ -67,7 +71,7 @@ package final class Distillation {
     /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.
     ///
     /// - Throws: what the teacher throws, `diverged`, `cancelled`. The step does not count then, and the next call does
-    ///   one anew.
+    ///   one anew. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
     package func step() throws {
         clock.start()
         let losses = try source.next()
@@ -77,8 +81,7 @@ package final class Distillation {
         agreement.add(training.agreement(teacher: source.logits))
 
         var distillationLoss = 0.0
-        let rate = options.studentSchedule.rate(
-            initial: options.studentLearningRate, step: progress.step, of: options.steps)
+        let rate = studentLearningRate
         replay?.add(source.images, logits: source.logits)
         for _ in 0..<options.studentSteps {
             try cancellation.check()
@@ -92,6 +95,15 @@ package final class Distillation {
         progress.distillationLoss = distillationLoss
         recordProgress()
         if let warning = collapse.warning(losses.effectiveClasses, of: teacher.classes) { log(.warning, warning) }
+    }
+
+    /// As the schedule has it for what is done of the run, in steps or in the questions that it may ask.
+    private var studentLearningRate: Double {
+        let (asked, limit) = (teacher.images, options.maxTeacherQueries)
+        let isShorterByQueries = Double(asked) * Double(options.steps) > Double(progress.step) * Double(limit)
+        return limit > 0 && isShorterByQueries
+            ? options.studentSchedule.rate(initial: options.studentLearningRate, step: asked, of: limit)
+            : options.studentSchedule.rate(initial: options.studentLearningRate, step: progress.step, of: options.steps)
     }
 
     private func recordProgress() {

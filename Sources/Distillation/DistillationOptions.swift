@@ -6,6 +6,7 @@ import Training
 package struct DistillationOptions {
     package enum ImageSourceKind: String, CaseIterable { case generator, noise }
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
+    package enum GradientKind: String, CaseIterable { case auto, teacher, student }
 
     /// The student's architecture.
     package var student = "lenet5-half"
@@ -38,6 +39,10 @@ package struct DistillationOptions {
     /// Strength of `Augmentation`; 0 for none.
     package var augmentation: Double
     package var imageSource = ImageSourceKind.generator
+    /// Whose gradients lead from the teacher's logits back to the images; `auto` for the teacher's, if it gives them.
+    package var gradients = GradientKind.auto
+    /// Images that the teacher may be asked about; 0 for as many as it takes.
+    package var maxTeacherQueries = 0
 
     /// - Throws: `invalidArgument` for the first option outside its range.
     package func validate() throws {
@@ -58,6 +63,7 @@ package struct DistillationOptions {
         try require("student_steps", studentSteps, 0...most)
         try require("replay_capacity", replayCapacity, 0...most)
         try require("restart_steps", restartSteps, 0...Int.max)
+        try require("max_teacher_queries", maxTeacherQueries, 0...Int.max)
         try require("generator_width", generatorWidth, 2...4096)
         try require("latent_size", latentSize, 1...1 << 20)
         // What float32 can work with: larger numbers would only become infinite somewhere within.

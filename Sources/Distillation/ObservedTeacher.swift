@@ -1,7 +1,7 @@
 import Numerics
 
-/// Any teacher, watched: counts what it is asked, refuses answers that are not numbers, and lets a run be cancelled
-/// between two calls.
+/// Any teacher, watched: counts what it is asked and keeps to a limit, refuses answers that are not numbers, and lets a run be
+/// cancelled between two calls.
 final class ObservedTeacher: Teacher {
     private let teacher: any Teacher
     private let cancellation: Cancellation
@@ -9,9 +9,12 @@ final class ObservedTeacher: Teacher {
     private(set) var calls = 0
     /// Images answered for: the queries that a metered teacher would bill.
     private(set) var images = 0
+    private let limit: Int
 
-    init(_ teacher: any Teacher, _ cancellation: Cancellation) {
+    /// - Parameter limit: of images; 0 for none.
+    init(_ teacher: any Teacher, limit: Int, _ cancellation: Cancellation) {
         self.teacher = teacher
+        self.limit = limit
         self.cancellation = cancellation
     }
 
@@ -34,6 +37,11 @@ final class ObservedTeacher: Teacher {
         }
 
         func forward() throws {
+            guard observer.limit == 0 || images.samples <= observer.limit - observer.images else {
+                throw DaflError(
+                    .queriesSpent,
+                    "max_teacher_queries is \(observer.limit), and the teacher has answered for \(observer.images) images")
+            }
             observer.calls += 1
             observer.images += images.samples
             try wrapped.forward()

@@ -218,6 +218,30 @@ static void test_counts(void) {
     dafl_distillation_destroy(distillation);
 }
 
+/* The limit is never passed, the run ends well when it is reached, and what was learned is there. */
+static void test_query_limit(void) {
+    for (int64_t limit = 90; limit < 96; limit++) {
+        test_teacher state;
+        dafl_teacher teacher = make_teacher(&state, false);
+        dafl_distillation_options options = small_options();
+        teacher.backward = NULL;
+        options.steps = 1000000;
+        options.max_teacher_queries = limit; /* a step asks for 16 images of the generator and 2 times 16 of the student */
+        dafl_distillation *distillation = NULL;
+        dafl_progress progress = {.struct_size = sizeof progress};
+        dafl_network *student = NULL;
+        int64_t steps = 0;
+        WORKS(dafl_distillation_create(&teacher, &options, &distillation));
+        WORKS(dafl_distillation_run(distillation, count_steps, &steps));
+        CHECK(steps == 1 && state.forward_images <= limit && state.forward_images > limit - 16);
+        EXPECT(DAFL_QUERIES_SPENT, dafl_distillation_step(distillation, &progress));
+        check_message("max_teacher_queries", "", __FILE__, __LINE__, "a spent teacher");
+        WORKS(dafl_distillation_student(distillation, &student));
+        dafl_network_destroy(student);
+        dafl_distillation_destroy(distillation);
+    }
+}
+
 static void *distil_alone(void *out) {
     test_teacher state;
     dafl_teacher teacher = make_teacher(&state, true);
@@ -303,6 +327,7 @@ void test_callbacks(void) {
     test_busy();
     test_cancel();
     test_counts();
+    test_query_limit();
     test_parallel();
     test_log();
     test_fork();

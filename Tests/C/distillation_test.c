@@ -115,10 +115,22 @@ static void test_teacher_descriptions(void) {
 
     options = small_options();
     teacher = good;
+    teacher.answers = 3;
+    REFUSES_CREATION("answers", "3", &teacher, &options);
+    teacher.answers = INT64_MIN;
+    REFUSES_CREATION("answers", "", &teacher, &options);
+    teacher.answers = DAFL_ANSWERS_LABELS;
+    REFUSES_CREATION("backward", "", &teacher, &options);
     teacher.backward = NULL;
-    EXPECT(DAFL_ERROR_UNSUPPORTED, dafl_distillation_create(&teacher, &options, &made));
-    check_message("backward", "", __FILE__, __LINE__, "a teacher without backward");
-    CHECK(made == NULL);
+    options.gradients = "teacher";
+    REFUSES_CREATION("gradients", "teacher", &teacher, &options);
+    options.gradients = "auto";
+    for (teacher.answers = 0; teacher.answers <= DAFL_ANSWERS_LABELS; teacher.answers++) {
+        WORKS(dafl_distillation_create(&teacher, &options, &made));
+        WORKS(dafl_distillation_run(made, NULL, NULL));
+        dafl_distillation_destroy(made);
+        made = NULL;
+    }
 }
 
 static void test_options(void) {
@@ -149,6 +161,9 @@ static void test_options(void) {
     REFUSES_NEGATIVE(student_steps);
     REFUSES_NEGATIVE(replay_capacity);
     REFUSES_NEGATIVE(restart_steps);
+    REFUSES_NEGATIVE(max_teacher_queries);
+    REFUSES_OPTION(gradients, NULL);
+    REFUSES_OPTION(gradients, "numerical");
     REFUSES_NOT_POSITIVE(generator_width);
     REFUSES_NOT_POSITIVE(latent_size);
     REFUSES_NOT_FINITE(one_hot_weight);

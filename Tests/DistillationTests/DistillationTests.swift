@@ -138,6 +138,21 @@ struct DistillationTests {
         #expect(distillation.progress.losses.total.isFinite)
     }
 
+    /// Where both are to be had, the student's gradients are another way to images.
+    @Test func theStudentsGradientsCanBeForced() throws {
+        func generator(_ gradients: DistillationOptions.GradientKind) throws -> [Float] {
+            let distillation = try Self.distillation(.none, Self.options { $0.gradients = gradients })
+            let calls = distillation.progress.teacherCalls
+            try distillation.step()
+            // Its forward for the generator, then for the student's two steps; its backward only when it is used.
+            #expect(distillation.progress.teacherCalls - calls == (gradients == .student ? 3 : 4))
+            return Self.weights(try #require(distillation.generator))
+        }
+        let (teachers, auto, students) = (try generator(.teacher), try generator(.auto), try generator(.student))
+        #expect(teachers == auto)
+        #expect(teachers != students)
+    }
+
     @Test func aTeacherThatStopsLeavesADistillationThatGoesOn() throws {
         let teacher = try CrookedTeacher("mlp-64-16-4", .none)
         let distillation = try Distillation(teacher: teacher, Self.options())

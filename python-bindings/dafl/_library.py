@@ -72,6 +72,7 @@ class Teacher(Structure):
         ("features", c_int64),
         ("forward", TeacherForwardFunction),
         ("backward", TeacherBackwardFunction),
+        ("answers", c_int64),
     ]
 
 
@@ -122,6 +123,8 @@ class DistillationOptions(Structure):
         ("student_schedule", c_char_p),
         ("augmentation", c_double),
         ("image_source", c_char_p),
+        ("gradients", c_char_p),
+        ("max_teacher_queries", c_int64),
         ("log", LogFunction),
         ("log_user_data", c_void_p),
     ]

@@ -69,6 +69,10 @@ class Options(TypedDict, total=False):
     """Strength of the random shifts, turns and scalings of replayed images; 0 for none, 1 for the preset's."""
     image_source: str
     """"generator" (default), or "noise": standard normal images, the paper's baseline."""
+    gradients: str
+    """"teacher", "student", or "auto" (default): the teacher's if it has backward, else the student's in their place."""
+    max_teacher_queries: int
+    """Images that the teacher may be asked about, whatever the steps; 0 (default): as many as it takes."""
 
 
 @dataclasses.dataclass(frozen=True)

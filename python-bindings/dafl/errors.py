@@ -11,6 +11,7 @@ BUSY = -6
 TEACHER = -7
 DIVERGED = -8
 CANCELLED = -9
+QUERIES_SPENT = -10
 
 
 class Error(Exception):

@@ -12,6 +12,9 @@ from ._callbacks import Callbacks
 from ._library import Teacher as TeacherStructure, TeacherBackwardFunction, TeacherForwardFunction, initialised
 
 
+ANSWERS = ("logits", "probabilities", "labels")
+
+
 class Teacher:
     """A classifier of the host's, as the functions that distillation needs::
 
@@ -25,6 +28,9 @@ class Teacher:
     number by logits and features (None when there are none), it returns the gradient of that number by the images, in
     their shape. The images are those of an earlier call of `forward`, but not always of the latest.
 
+    Without `backward` the teacher only answers, and the student's gradients take the place of its own. `answers` says what
+    `forward` returns when it cannot give logits: "probabilities", or "labels": rows whose largest number names the class.
+
     All arrays that come in are read-only views of the library's memory, without a copy, and valid during the call only.
     Results may be arrays or PyTorch tensors; a wrong shape is a ValueError, raised by whatever the distillation was
     asked to do, as is everything that the functions raise. They must not use the distillation that calls them.
@@ -33,16 +39,19 @@ class Teacher:
 
     def __init__(self, forward: Callable[[FloatArray], Any],
                  backward: Callable[[FloatArray, FloatArray, FloatArray | None], Any] | None = None, *,
-                 input_shape: tuple[int, int, int], classes: int, features: int = 0) -> None:
+                 input_shape: tuple[int, int, int], classes: int, features: int = 0, answers: str = "logits") -> None:
         self.forward = forward
         self.backward = backward
         self.input_shape = tuple(map(int, input_shape))
         self.classes = int(classes)
         self.features = int(features)
+        self.answers = answers
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
             raise ValueError(f"input_shape must be (channels, height, width), not {input_shape}")
         if self.classes < 2 or self.features < 0:
             raise ValueError(f"classes must be at least 2 and features at least 0, not {classes} and {features}")
+        if answers not in ANSWERS:
+            raise ValueError(f"answers must be one of {', '.join(ANSWERS)}, not {answers!r}")
 
     def _structure(self, callbacks: Callbacks) -> TeacherStructure:
         """The teacher as C sees it. It must outlive the distillation: it holds the functions that C calls."""
@@ -50,6 +59,7 @@ class Teacher:
         structure.input_shape[:] = self.input_shape
         structure.classes = self.classes
         structure.features = self.features
+        structure.answers = ANSWERS.index(self.answers)
         structure.forward = TeacherForwardFunction(callbacks.guard(self._forward))
         if self.backward is not None:
             structure.backward = TeacherBackwardFunction(callbacks.guard(self._backward))

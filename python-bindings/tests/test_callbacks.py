@@ -127,11 +127,36 @@ def test_bare_callbacks(numpy_teacher, raw_distillation, field, kind, answer, st
     assert library.dafl_distillation_run(handle, ProgressFunction(), None) == errors.OK
 
 
-def test_a_missing_backward_is_unsupported(numpy_teacher):
-    teacher = dafl.Teacher(numpy_teacher.forward, input_shape=(1, 8, 8), classes=4, features=16)
-    with pytest.raises(dafl.Error) as raised:
-        dafl.Distillation(teacher, **SMALL).step()
-    assert raised.value.status == errors.UNSUPPORTED
+@pytest.mark.parametrize("answers", ["logits", "probabilities", "labels"])
+def test_a_teacher_that_only_answers(numpy_teacher, answers):
+    def forward(images):
+        logits = numpy_teacher.forward(images)[0]
+        if answers == "labels":
+            return np.eye(4, dtype=np.float32)[logits.argmax(1)]
+        exponentials = np.exp(logits)
+        return logits if answers == "logits" else exponentials / exponentials.sum(1, keepdims=True)
+
+    teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4, answers=answers)
+    distillation = dafl.Distillation(teacher, **SMALL | {"steps": 60, "batch_size": 64, "replay_capacity": 1000})
+    first = distillation.step()
+    distillation.run()
+    assert distillation.step().agreement > first.agreement
+    with pytest.raises(ValueError, match="answers"):
+        dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4, answers="guesses")
+
+
+def test_probabilities_are_the_logits_they_come_from(numpy_teacher):
+    """The softmax loses a constant only, so the student learns the same either way."""
+    def softmax(images):
+        exponentials = np.exp(numpy_teacher.forward(images)[0].astype(np.float64))
+        return (exponentials / exponentials.sum(1, keepdims=True)).astype(np.float32)
+
+    losses = []
+    for forward, answers in ((lambda images: numpy_teacher.forward(images)[0], "logits"), (softmax, "probabilities")):
+        teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4, answers=answers)
+        distillation = dafl.Distillation(teacher, **SMALL)
+        losses.append([distillation.step().distillation_loss for _ in range(2)])
+    assert np.allclose(*losses, rtol=1e-3)
 
 
 def test_a_wrong_gradient_is_refused_with_numbers(numpy_teacher):

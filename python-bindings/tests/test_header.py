@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dafl
 from dafl import _library, errors
+from dafl.teacher import ANSWERS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "include" / "dafl.h"
@@ -82,8 +83,16 @@ def test_callbacks_have_the_types_of_the_header():
 
 
 def test_status_numbers_are_those_of_the_header():
-    for name, number in re.findall(r"DAFL_(?:ERROR_)?(\w+) = (-?\d+)", header_code().split("LOG_INFO")[0]):
+    statuses = re.search(r"enum \{(.*?)\}", header_code(), re.DOTALL)[1]
+    found = re.findall(r"DAFL_(?:ERROR_)?(\w+) = (-?\d+)", statuses)
+    assert len(found) == 11
+    for name, number in found:
         assert getattr(errors, name) == int(number)
+
+
+def test_answers_are_numbered_as_in_the_header():
+    found = re.findall(r"DAFL_ANSWERS_(\w+) = (\d)", header_code())
+    assert [name.lower() for name, _ in found] == list(ANSWERS) and [int(number) for _, number in found] == [0, 1, 2]
 
 
 def test_versions_agree():

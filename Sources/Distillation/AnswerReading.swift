@@ -1,0 +1,59 @@
+import Glibc
+import Numerics
+
+/// What a teacher's rows of answers are.
+package enum Answers: Int, CaseIterable, Sendable {
+    /// Numbers before the softmax.
+    case logits = 0
+    /// Their softmax: at least 0, adding up to about 1.
+    case probabilities = 1
+    /// The winning class alone: the largest number of a row names it, whatever the others are.
+    case labels = 2
+}
+
+/// A teacher whose answers are probabilities or labels, read as logits.
+final class AnswerReading: Teacher {
+    private let teacher: any Teacher
+    private let answers: Answers
+
+    init(_ teacher: any Teacher, _ answers: Answers) {
+        self.teacher = teacher
+        self.answers = answers
+    }
+
+    var inputShape: Shape { teacher.inputShape }
+    var classes: Int { teacher.classes }
+    var features: Int { teacher.features }
+    /// A gradient would be one by the answers, not by the logits that are read from them.
+    var givesGradients: Bool { false }
+
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        ReadingPass(try teacher.plan(images, gradients: false, compute), answers)
+    }
+
+    private final class ReadingPass: WrappingTeacherPass {
+        let wrapped: any TeacherPass
+        private let answers: Answers
+
+        init(_ pass: any TeacherPass, _ answers: Answers) {
+            wrapped = pass
+            self.answers = answers
+        }
+
+        func forward() throws {
+            try wrapped.forward()
+            let rows = wrapped.logits
+            for i in 0..<rows.samples {
+                let winner = rows.argmax(i)
+                for k in 0..<rows.elements {
+                    rows[i, k] = answers == .labels ? (k == winner ? Self.certainty : 0) : log(max(rows[i, k], 1e-6))
+                }
+            }
+        }
+
+        func backward() {}
+
+        /// The winner's logit. A label says nothing of how sure the teacher is; this much of doubt leaves the student room.
+        private static let certainty: Float = 5
+    }
+}

@@ -1,0 +1,49 @@
+import Networks
+import Numerics
+
+/// A teacher that only answers, with the student's gradients in the place of its own.
+///
+/// The student comes to approximate the teacher and so does its Jacobian: dL/dt is taken at the teacher's logits and led back to
+/// the images through the student. No further questions are asked for it.
+final class SurrogateTeacher: Teacher {
+    private let teacher: any Teacher
+    private let student: Network
+
+    init(_ teacher: any Teacher, student: Network) {
+        self.teacher = teacher
+        self.student = student
+    }
+
+    var inputShape: Shape { teacher.inputShape }
+    var classes: Int { teacher.classes }
+    var features: Int { teacher.features }
+    var givesGradients: Bool { true }
+
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        let answers = try teacher.plan(images, gradients: false, compute)
+        return gradients
+            ? SurrogatePass(answers, try Pass(student, input: images, gradients: .input, compute)) : answers
+    }
+
+    private final class SurrogatePass: WrappingTeacherPass {
+        let wrapped: any TeacherPass
+        private let student: Pass
+
+        init(_ answers: any TeacherPass, _ student: Pass) {
+            wrapped = answers
+            self.student = student
+        }
+
+        var logitsGradient: Batch? { student.outputGradient }
+        /// The student's features are not the teacher's.
+        var featuresGradient: Batch? { nil }
+        var imagesGradient: Batch? { student.inputGradient }
+
+        func forward() throws { try wrapped.forward() }
+
+        func backward() throws {
+            student.forward()
+            student.backward()
+        }
+    }
+}
