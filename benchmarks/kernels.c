@@ -90,9 +90,9 @@ static void winograd(const lane_kernels *k, const char *name, ptrdiff_t inputs, 
     float *transformed = floats(k->winograd_weights(&s)), *scratch = floats(k->winograd_scratch(&s));
     float *sums = floats(k->winograd_sums_size(&s));
     double flops = 2.0 * (double)out * (double)(inputs * 9), seconds[3];
-    k->winograd_transform_weights(&s, w, transformed);
+    k->winograd_transform_weights(&s, w, transformed, 0, k->winograd_weight_tasks(&s));
     MEDIAN_SECONDS(&seconds[0], k->winograd_convolve(&s, x, transformed, bias, y, scratch, 0, BLOCKS));
-    k->winograd_transform_weights_transposed(&s, w, transformed);
+    k->winograd_transform_weights_transposed(&s, w, transformed, 0, k->winograd_weight_tasks_transposed(&s));
     MEDIAN_SECONDS(&seconds[1], k->winograd_input_gradient(&s, y, transformed, x, scratch, 0, BLOCKS));
     MEDIAN_SECONDS(&seconds[2], k->winograd_weight_gradient(&s, x, y, sums, bias, scratch, 0, BLOCKS));
     printf("| %s | Winograd | %s | %.0f | %.0f | %.0f |\n", name, k->name, flops / seconds[0] / 1e9,

@@ -91,8 +91,12 @@ typedef struct lane_kernels {
     ptrdiff_t (*winograd_scratch)(const lane_winograd *shape);
     ptrdiff_t (*winograd_sums_size)(const lane_winograd *shape);
     // From [out,in,3,3], for the forward pass and for the gradient by the input.
-    void (*winograd_transform_weights)(const lane_winograd *shape, const float *weights, float *transformed);
-    void (*winograd_transform_weights_transposed)(const lane_winograd *shape, const float *weights, float *transformed);
+    void (*winograd_transform_weights)(const lane_winograd *shape, const float *weights, float *transformed,
+                                       ptrdiff_t first_task, ptrdiff_t end_task);
+    void (*winograd_transform_weights_transposed)(const lane_winograd *shape, const float *weights, float *transformed,
+                                                  ptrdiff_t first_task, ptrdiff_t end_task);
+    ptrdiff_t (*winograd_weight_tasks)(const lane_winograd *shape);
+    ptrdiff_t (*winograd_weight_tasks_transposed)(const lane_winograd *shape);
     void (*winograd_convolve)(const lane_winograd *shape, const float *x, const float *transformed,
                               const float *_Nullable bias, float *y, float *scratch, ptrdiff_t first_block,
                               ptrdiff_t end_block);

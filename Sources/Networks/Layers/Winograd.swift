@@ -48,7 +48,10 @@ final class WinogradOperation: Operation {
     func forward(training: Bool) {
         let (x, y) = (site.inputs[0].value, site.output.value)
         withUnsafePointer(to: shape) { shape in
-            kernels.winograd_transform_weights(shape, weight.value.pointer, transformed.pointer)
+            site.compute.parallel(kernels.winograd_weight_tasks(shape)) { tasks in
+                kernels.winograd_transform_weights(
+                    shape, weight.value.pointer, transformed.pointer, tasks.lowerBound, tasks.upperBound)
+            }
             site.compute.parallelWithIndex(y.blocks) { thread, blocks in
                 kernels.winograd_convolve(
                     shape, x.pointer, transformed.pointer, bias?.value.pointer, y.pointer,
@@ -62,7 +65,10 @@ final class WinogradOperation: Operation {
         withUnsafePointer(to: shape) { shape in
             if let dw = weight.gradient, let sums, let biasSums { weightGradient(shape, dy, dw, sums, biasSums) }
             if let dx = site.inputs[0].gradient, let transposed {
-                kernels.winograd_transform_weights_transposed(shape, weight.value.pointer, transposed.pointer)
+                site.compute.parallel(kernels.winograd_weight_tasks_transposed(shape)) { tasks in
+                    kernels.winograd_transform_weights_transposed(
+                        shape, weight.value.pointer, transposed.pointer, tasks.lowerBound, tasks.upperBound)
+                }
                 site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
                     kernels.winograd_input_gradient(
                         shape, dy.pointer, transposed.pointer, dx.pointer, site.compute.scratch(of: thread),
