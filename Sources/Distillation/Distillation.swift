@@ -17,7 +17,9 @@ package final class Distillation {
     package var log: (LogLevel, String) -> Void = { _, _ in }
 
     private let compute: Compute
-    private let teacher: ObservedTeacher
+    private let observed: ObservedTeacher
+    /// The observed teacher, its answers read as logits.
+    private let teacher: any Teacher
     private let source: any ImageSource
     private let training: StudentTraining
     private let replay: Replay?
@@ -32,28 +34,29 @@ package final class Distillation {
     package init(teacher: any Teacher, answers: Answers = .logits, _ options: DistillationOptions) throws {
         try options.validate()
         let student = try Self.student(options, for: teacher)
-        let unobserved = answers == .logits ? teacher : AnswerReading(teacher, answers)
-        guard unobserved.givesGradients || options.gradients != .teacher else {
+        // Observed as it answers, before a label is read from what may be no number.
+        let observed = ObservedTeacher(teacher, limit: options.maxTeacherQueries, cancellation)
+        let teacher: any Teacher = answers == .logits ? observed : AnswerReading(observed, answers)
+        guard teacher.givesGradients || options.gradients != .teacher else {
             throw DaflError.invalid(
                 "gradients", "\"teacher\"", "\"student\" or \"auto\" for a teacher without backward or logits")
         }
-        let usesItsGradients = options.imageSource == .generator && options.gradients != .student && unobserved.givesGradients
+        let usesItsGradients = options.imageSource == .generator && options.gradients != .student && teacher.givesGradients
 
         self.options = options
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
-        let observed = ObservedTeacher(unobserved, limit: options.maxTeacherQueries, cancellation)
-        self.teacher = observed
-        let differentiable: any Teacher = usesItsGradients ? observed : SurrogateTeacher(observed, student: student)
+        (self.observed, self.teacher) = (observed, teacher)
+        let differentiable = usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
         source =
             switch options.imageSource {
             case .generator: try GeneratorSource(differentiable, options, compute)
-            case .noise: try NoiseSource(observed, options, compute)
+            case .noise: try NoiseSource(teacher, options, compute)
             }
         training = try StudentTraining(student, options, compute)
-        replay = try Replay(observed, images: training.images, options, compute)
-        if usesItsGradients { try checkGradients(of: observed, seed: options.seed, compute) }
+        replay = try Replay(teacher, images: training.images, options, compute)
+        if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
         recordProgress()
     }
 
@@ -99,7 +102,7 @@ package final class Distillation {
 
     /// As the schedule has it for what is done of the run, in steps or in the questions that it may ask.
     private var studentLearningRate: Double {
-        let (asked, limit) = (teacher.images, options.maxTeacherQueries)
+        let (asked, limit) = (observed.images, options.maxTeacherQueries)
         let isShorterByQueries = Double(asked) * Double(options.steps) > Double(progress.step) * Double(limit)
         return limit > 0 && isShorterByQueries
             ? options.studentSchedule.rate(initial: options.studentLearningRate, step: asked, of: limit)
@@ -112,8 +115,8 @@ package final class Distillation {
         progress.imagesPerSecond = clock.imagesPerSecond
         progress.secondsElapsed = clock.secondsElapsed
         progress.secondsLeft = clock.secondsPerStep * Double(max(0, options.steps - progress.step))
-        progress.teacherCalls = teacher.calls
-        progress.teacherImages = teacher.images
+        progress.teacherCalls = observed.calls
+        progress.teacherImages = observed.images
     }
 
     /// Images that the source makes now, [count, image] to `images`, and the teacher's logits [count, K] for them. Does not

@@ -7,7 +7,6 @@ import Numerics
 package final class SingleImagePass {
     private let network: Network
     private let input: UnsafeFloatMemory
-    private var output: UnsafeFloatMemory
     private var operations: [(UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void] = []
     private var buffers: [UnsafeFloatMemory] = []
 
@@ -15,7 +14,6 @@ package final class SingleImagePass {
     package init?(_ network: Network, _ compute: Compute) throws {
         self.network = network
         input = try Self.buffer(network.inputShape)
-        output = input
         for (index, node) in network.nodes.enumerated() {
             guard node.inputs == [index - 1], let layer = node.layer as? any SingleImageLayer,
                 let operation = layer.single(
@@ -23,8 +21,7 @@ package final class SingleImagePass {
                     output: node.outputShape, compute.kernels)
             else { return nil }
             operations.append(operation)
-            output = try Self.buffer(node.outputShape)
-            buffers.append(output)
+            buffers.append(try Self.buffer(node.outputShape))
         }
     }
 

@@ -218,6 +218,26 @@ static void test_counts(void) {
     dafl_distillation_destroy(distillation);
 }
 
+/* A label must not be read from an answer that is missing or no number. */
+static void test_answers_that_are_none(void) {
+    for (int answers = 0; answers <= DAFL_ANSWERS_LABELS; answers++) {
+        for (fault fault = NAN_LOGITS; fault <= NO_LOGITS; fault++) {
+            test_teacher state;
+            dafl_teacher teacher = make_teacher(&state, false);
+            dafl_distillation_options options = small_options();
+            dafl_distillation *distillation = NULL;
+            teacher.backward = NULL;
+            teacher.answers = answers;
+            WORKS(dafl_distillation_create(&teacher, &options, &distillation));
+            state.fault = fault;
+            EXPECT(DAFL_ERROR_TEACHER, dafl_distillation_step(distillation, NULL));
+            state.fault = HONEST;
+            WORKS(dafl_distillation_step(distillation, NULL));
+            dafl_distillation_destroy(distillation);
+        }
+    }
+}
+
 /* The limit is never passed, the run ends well when it is reached, and what was learned is there. */
 static void test_query_limit(void) {
     for (int64_t limit = 90; limit < 96; limit++) {
@@ -327,6 +347,7 @@ void test_callbacks(void) {
     test_busy();
     test_cancel();
     test_counts();
+    test_answers_that_are_none();
     test_query_limit();
     test_parallel();
     test_log();
