@@ -56,7 +56,7 @@ extension Convolution: SingleImageLayer {
     func single(
         input: Shape, output: Shape, _ kernels: Kernels
     ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
-        guard stride == 1, padding == 0 else { return nil }
+        guard stride == 1, padding == 0, dilation == 1, groups == 1 else { return nil }
         let (weight, bias) = (weight.value, bias?.value)
         if output.count == outputs {  // the kernel covers the whole input
             let (inputs, outputs) = (input.count, outputs)

@@ -18,6 +18,8 @@ import Testing
         var kernel = 3
         var stride = 1
         var padding = 1
+        var dilation = 1
+        var groups = 1
         var upsampling = 1
     }
 
@@ -35,6 +37,11 @@ import Testing
             Case(samples: 18, inputs: 9, outputs: 10, height: 6, width: 4, kernel: 1, padding: 0),
             Case(samples: 2, inputs: 2, outputs: 2, height: 4, width: 5, kernel: 1, padding: 1),
             Case(samples: 130, inputs: 2, outputs: 4, height: 5, width: 3, kernel: 4, padding: 3),
+            Case(samples: 33, inputs: 6, outputs: 9, height: 7, width: 8, groups: 3),
+            Case(samples: 19, inputs: 8, outputs: 8, height: 6, width: 6, stride: 2, groups: 8),
+            Case(samples: 17, inputs: 3, outputs: 5, height: 9, width: 11, padding: 2, dilation: 2),
+            Case(samples: 4, inputs: 4, outputs: 6, height: 8, width: 9, kernel: 2, dilation: 5, groups: 2),
+            Case(samples: 5, inputs: 4, outputs: 2, height: 3, width: 3, padding: 0, groups: 2),
         ]) {
             try check(shape, Compute(threads: threads, level: level, usesWinograd: false), tolerance: 2e-6)
         }
@@ -66,11 +73,29 @@ import Testing
         }
     }
 
+    @Test func groupsDivideTheChannels() throws {
+        for groups in [0, -1, 2, 4] {
+            #expect(throws: DaflError.self) { try Convolution(name: "c", inputs: 4, outputs: 9, kernel: 3, groups: groups) }
+        }
+    }
+
+    @Test func winogradIsForDenseConvolutionsOnly() throws {
+        let compute = try Compute(threads: 1)
+        func pays(dilation: Int, groups: Int) throws -> Bool {
+            let convolution = try Convolution(
+                name: "c", inputs: 64, outputs: 64, kernel: 3, padding: 1, dilation: dilation, groups: groups)
+            return WinogradOperation.pays(convolution, upsampling: 1, compute)
+        }
+        #expect(try pays(dilation: 1, groups: 1))
+        #expect(try !pays(dilation: 2, groups: 1))
+        #expect(try !pays(dilation: 1, groups: 2))
+    }
+
     /// All three passes of one convolution; errors are measured against the largest number of the result.
     private func check(_ shape: Case, _ compute: Compute, tolerance: Double) throws {
         let convolution = try Convolution(
             name: "c", inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
-            padding: shape.padding)
+            padding: shape.padding, dilation: shape.dilation, groups: shape.groups)
         let layer: any Layer =
             shape.upsampling == 1
             ? convolution
@@ -135,16 +160,18 @@ import Testing
                             let at = (o * outputHeight + i) * outputWidth + j
                             let gradient = Double(dy[n, at])
                             var sum = Double(convolution.bias?.value[o] ?? 0)
-                            for c in 0..<shape.inputs {
+                            let inputs = shape.inputs / shape.groups
+                            let first = o / (outputs / shape.groups) * inputs
+                            for c in 0..<inputs {
                                 for u in 0..<k {
                                     for v in 0..<k {
-                                        let row = i * shape.stride + u - shape.padding
-                                        let column = j * shape.stride + v - shape.padding
+                                        let row = i * shape.stride + u * shape.dilation - shape.padding
+                                        let column = j * shape.stride + v * shape.dilation - shape.padding
                                         guard row >= 0, row < shape.height * factor, column >= 0,
                                             column < shape.width * factor
                                         else { continue }
-                                        let pixel = (c * shape.height + row / factor) * shape.width + column / factor
-                                        let tap = ((o * shape.inputs + c) * k + u) * k + v
+                                        let pixel = ((first + c) * shape.height + row / factor) * shape.width + column / factor
+                                        let tap = ((o * inputs + c) * k + u) * k + v
                                         sum += Double(x[n, pixel]) * Double(convolution.weight.value[tap])
                                         dw[tap] += Double(x[n, pixel]) * gradient
                                         dx[n * x.elements + pixel] += Double(convolution.weight.value[tap]) * gradient

@@ -23,12 +23,13 @@
 #pragma clang assume_nonnull begin
 
 // The sizes of a convolution: x [inputs, input_height, input_width] to y [outputs, output_height, output_width],
-// zero padding on all sides. output = (input + 2 padding - kernel) / stride + 1, rounded down.
+// zero padding on all sides. output = (input + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down. The taps
+// of a kernel lie `dilation` pixels apart; channels come in groups, each of whose outputs sees its own inputs only.
 typedef struct lane_convolution {
     ptrdiff_t inputs, input_height, input_width;
     ptrdiff_t outputs, output_height, output_width;
     ptrdiff_t kernel_height, kernel_width;
-    ptrdiff_t stride, padding;
+    ptrdiff_t stride, padding, dilation, groups;
 } lane_convolution;
 
 // The sizes of a 3 x 3 convolution of stride 1 and padding 1 for Winograd's algorithm: y is [outputs, height, width] and x
@@ -69,7 +70,7 @@ typedef struct lane_kernels {
 
     // --- convolution -------------------------------------------------------------------------------------------------
     // Weights are packed for the kernels: pack_weights for the forward pass, pack_weights_transposed for the gradient by
-    // the input; both make outputs * inputs * kernel_height * kernel_width floats from PyTorch's [out,in,kh,kw].
+    // the input; both make as many floats as there are weights in PyTorch's [out,in/groups,kh,kw].
     void (*pack_weights)(const lane_convolution *shape, const float *weights, float *packed);
     void (*pack_weights_transposed)(const lane_convolution *shape, const float *weights, float *packed);
     // Floats of scratch that one thread needs for each of the three passes.
@@ -80,7 +81,7 @@ typedef struct lane_kernels {
     // dx from dy; overwrites dx.
     void (*convolve_input_gradient)(const lane_convolution *shape, const float *dy, const float *packed_transposed,
                                     float *dx, float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
-    // Overwrites dw [out,in,kh,kw] with what the blocks of the range add to the gradient by the weights.
+    // Overwrites dw [out,in/groups,kh,kw] with what the blocks of the range add to the gradient by the weights.
     void (*convolve_weight_gradient)(const lane_convolution *shape, const float *x, const float *dy, float *dw,
                                      float *scratch, ptrdiff_t first_block, ptrdiff_t end_block);
 
@@ -196,7 +197,7 @@ typedef struct lane_kernels {
                             ptrdiff_t elements);
 
     // --- one image, in rows, behind which there is room for SINGLE_SLACK floats --------------------------------------
-    // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding; bias may be null.
+    // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding, dilation or groups; bias may be null.
     void (*single_convolve)(const lane_convolution *shape, const float *x, const float *weights,
                             const float *_Nullable bias, float *y);
     // y [outputs] = weights [outputs, inputs] x + bias; bias may be null.

@@ -1,7 +1,8 @@
 import LaneKernels
 import Numerics
 
-/// 2-D convolution (cross-correlation, as everywhere in the field): weight [outputs, inputs, kernel, kernel], bias [outputs].
+/// 2-D convolution (cross-correlation, as everywhere in the field): weight [outputs, inputs / groups, kernel, kernel],
+/// bias [outputs]. The taps of a kernel lie `dilation` pixels apart; each group of outputs sees its own group of inputs.
 package final class Convolution: Layer {
     package let weight: Parameter
     package let bias: Parameter?
@@ -10,38 +11,49 @@ package final class Convolution: Layer {
     let kernel: Int
     let stride: Int
     let padding: Int
+    let dilation: Int
+    let groups: Int
 
+    /// - Parameter groups: divides `inputs` and `outputs`; as many as inputs make a depthwise convolution.
     package init(
-        name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true
+        name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+        groups: Int = 1, bias: Bool = true
     ) throws {
+        guard groups >= 1, inputs % groups == 0, outputs % groups == 0 else {
+            throw DaflError.invalid("groups of \(name)", groups, "a divisor of \(inputs) inputs and \(outputs) outputs")
+        }
         (self.inputs, self.outputs, self.kernel, self.stride, self.padding) = (inputs, outputs, kernel, stride, padding)
-        weight = try Parameter(name: "\(name).weight", shape: [outputs, inputs, kernel, kernel])
+        (self.dilation, self.groups) = (dilation, groups)
+        weight = try Parameter(name: "\(name).weight", shape: [outputs, inputs / groups, kernel, kernel])
         self.bias = bias ? try Parameter(name: "\(name).bias", shape: [outputs]) : nil
     }
 
     package var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
 
+    /// Pixels from the first tap to the last, both included.
+    private var span: Int { (kernel - 1) * dilation + 1 }
+
     package func outputShape(_ shapes: [Shape]) throws -> Shape {
         let input = try soleInput(shapes, of: weight.name)
         let (channels, height, width) = input.channelsHeightWidth
-        guard channels == inputs, min(height, width) + 2 * padding >= kernel else {
+        guard channels == inputs, min(height, width) + 2 * padding >= span else {
             throw DaflError.invalid(
                 "the input of \(weight.name)", input,
-                "[\(inputs), height, width] with height and width at least \(max(1, kernel - 2 * padding))")
+                "[\(inputs), height, width] with height and width at least \(max(1, span - 2 * padding))")
         }
         return try Shape([
-            outputs, (height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1,
+            outputs, (height + 2 * padding - span) / stride + 1, (width + 2 * padding - span) / stride + 1,
         ])
     }
 
     package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int {
-        output.count * inputs * kernel * kernel
+        output.count * (inputs / groups) * kernel * kernel
     }
 
     package func plan(_ site: Site) throws -> any Operation {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
-        if padding == 0, height == kernel, width == kernel { return try linearOperation(site, weight: weight, bias: bias) }
+        if padding == 0, dilation == 1, groups == 1, height == kernel, width == kernel { return try linearOperation(site, weight: weight, bias: bias) }
         if WinogradOperation.pays(self, upsampling: 1, site.compute) {
             return try WinogradOperation(site, self, upsampling: 1)
         }
@@ -54,7 +66,8 @@ package final class Convolution: Layer {
         return lane_convolution(
             inputs: inputs, input_height: height, input_width: width,
             outputs: outputs, output_height: outputHeight, output_width: outputWidth,
-            kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding)
+            kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding,
+            dilation: dilation, groups: groups)
     }
 }
 

@@ -19,7 +19,7 @@ final class WinogradOperation: Operation {
         // The transforms cost about as much as so many multiplications for each channel.
         let transforms = upsampling == 2 ? 2 : 4
         return compute.usesWinograd && convolution.kernel == 3 && convolution.stride == 1 && convolution.padding == 1
-            && inputs * outputs >= transforms * (inputs + outputs)
+            && convolution.dilation == 1 && convolution.groups == 1 && inputs * outputs >= transforms * (inputs + outputs)
     }
 
     /// - Parameter upsampling: 2 to convolve the input's upsampling by 2, else 1.

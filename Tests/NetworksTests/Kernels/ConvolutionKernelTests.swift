@@ -13,7 +13,8 @@ import Testing
             """
             \(name): \(samples) x [\(shape.inputs), \(shape.input_height), \(shape.input_width)] to \
             [\(shape.outputs), \(shape.output_height), \(shape.output_width)], kernel \
-            \(shape.kernel_height) x \(shape.kernel_width), stride \(shape.stride), padding \(shape.padding)
+            \(shape.kernel_height) x \(shape.kernel_width), stride \(shape.stride), padding \(shape.padding), \
+            dilation \(shape.dilation), groups \(shape.groups)
             """
         }
     }
@@ -21,15 +22,18 @@ import Testing
     /// Sizes at random, so that every remainder of the register tiles occurs.
     static let randomCases: [Case] = {
         var random = Philox(seed: 1, stream: .check)
-        return (0..<48).map { _ in
+        return (0..<96).map { _ in
             let (kernelHeight, kernelWidth) = (1 + random.next(below: 5), 1 + random.next(below: 6))
             let padding = random.next(below: 4)
+            let (dilation, groups) = ([1, 1, 2, 3][random.next(below: 4)], [1, 1, 2, 3][random.next(below: 4)])
             return Case(
                 shape: lane_convolution(
-                    inputs: 1 + random.next(below: 4), height: kernelHeight + random.next(below: 4),
-                    width: kernelWidth + random.next(below: 9), outputs: 1 + random.next(below: 10),
+                    inputs: groups * (1 + random.next(below: 4)),
+                    height: (kernelHeight - 1) * dilation + 1 + random.next(below: 4),
+                    width: (kernelWidth - 1) * dilation + 1 + random.next(below: 9),
+                    outputs: groups * (1 + random.next(below: 10)),
                     kernelHeight: kernelHeight, kernelWidth: kernelWidth, stride: 1 + random.next(below: 3),
-                    padding: padding),
+                    padding: padding, dilation: dilation, groups: groups),
                 samples: [1, 3, 16, 17, 33][random.next(below: 5)], hasBias: random.next(below: 3) > 0)
         }
     }()
@@ -48,6 +52,16 @@ import Testing
             "many outputs",
             lane_convolution(inputs: 2, height: 4, width: 3, outputs: 41, kernelHeight: 3, kernelWidth: 3, padding: 1),
             2
+        ),
+        (
+            "depthwise",
+            lane_convolution(
+                inputs: 13, height: 7, width: 9, outputs: 13, kernelHeight: 3, kernelWidth: 3, padding: 1, groups: 13), 18
+        ),
+        (
+            "dilated past the padding",
+            lane_convolution(
+                inputs: 2, height: 5, width: 6, outputs: 7, kernelHeight: 3, kernelWidth: 3, padding: 4, dilation: 4), 3
         ),
         ("wide", lane_convolution(inputs: 1, height: 2, width: 47, outputs: 3, kernelHeight: 2, kernelWidth: 1), 3),
         (
@@ -73,7 +87,7 @@ import Testing
         var random = Philox(seed: 2, stream: .check)
         let s = c.shape
         let x = Rows(samples: c.samples, [s.inputs, s.input_height, s.input_width], from: &random)
-        let weight = Rows(samples: s.outputs, [s.inputs, s.kernel_height, s.kernel_width], from: &random).values
+        let weight = Rows(samples: s.outputs, [s.inputs / s.groups, s.kernel_height, s.kernel_width], from: &random).values
         let bias = c.hasBias ? Rows(samples: 1, [s.outputs], from: &random).values : nil
         let dy = Rows(samples: c.samples, [s.outputs, s.output_height, s.output_width], from: &random)
         let y = Reference.convolution(x, weight, bias, s)

@@ -4,7 +4,8 @@ import LaneKernels
 /// What the layers compute, written plainly over rows in Double: the other side of every comparison.
 enum Reference {
     /// y[o, i, j] = bias[o] + sum over c, u, v of
-    /// weight[o, c, u, v] x[c, i stride + u - padding, j stride + v - padding].
+    /// weight[o, c, u, v] x[g + c, i stride + u dilation - padding, j stride + v dilation - padding],
+    /// where c goes over the inputs of o's group and g is its first.
     static func convolution(_ x: Rows, _ weight: [Double], _ bias: [Double]?, _ shape: lane_convolution) -> Rows {
         var y = Rows(samples: x.samples, [shape.outputs, shape.output_height, shape.output_width])
         if let bias {
@@ -34,16 +35,18 @@ enum Reference {
                 for i in 0..<shape.output_height {
                     for j in 0..<shape.output_width {
                         let y_i = y.index(n, o, i, j)
-                        for c in 0..<shape.inputs {
+                        let inputs = shape.inputs / shape.groups
+                        let first = o / (shape.outputs / shape.groups) * inputs
+                        for c in 0..<inputs {
                             for u in 0..<shape.kernel_height {
-                                let row = i * shape.stride + u - shape.padding
+                                let row = i * shape.stride + u * shape.dilation - shape.padding
                                 guard (0..<shape.input_height).contains(row) else { continue }
                                 for v in 0..<shape.kernel_width {
-                                    let column = j * shape.stride + v - shape.padding
+                                    let column = j * shape.stride + v * shape.dilation - shape.padding
                                     guard (0..<shape.input_width).contains(column) else { continue }
                                     let w_i =
-                                        ((o * shape.inputs + c) * shape.kernel_height + u) * shape.kernel_width + v
-                                    body(x.index(n, c, row, column), w_i, y_i)
+                                        ((o * inputs + c) * shape.kernel_height + u) * shape.kernel_width + v
+                                    body(x.index(n, first + c, row, column), w_i, y_i)
                                 }
                             }
                         }
@@ -182,12 +185,13 @@ extension lane_convolution {
     /// The output's size follows from the rest.
     init(
         inputs: Int, height: Int, width: Int, outputs: Int, kernelHeight: Int, kernelWidth: Int, stride: Int = 1,
-        padding: Int = 0
+        padding: Int = 0, dilation: Int = 1, groups: Int = 1
     ) {
         self.init(
             inputs: inputs, input_height: height, input_width: width, outputs: outputs,
-            output_height: (height + 2 * padding - kernelHeight) / stride + 1,
-            output_width: (width + 2 * padding - kernelWidth) / stride + 1,
-            kernel_height: kernelHeight, kernel_width: kernelWidth, stride: stride, padding: padding)
+            output_height: (height + 2 * padding - (kernelHeight - 1) * dilation - 1) / stride + 1,
+            output_width: (width + 2 * padding - (kernelWidth - 1) * dilation - 1) / stride + 1,
+            kernel_height: kernelHeight, kernel_width: kernelWidth, stride: stride, padding: padding,
+            dilation: dilation, groups: groups)
     }
 }
