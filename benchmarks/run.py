@@ -4,9 +4,9 @@ Every library works in a process of its own, with its own best settings. They ta
 that a machine that slows down slows all of them; what counts is the median over the rounds of each round's ratio. The peer is
 the fastest of PyTorch's variants: both memory layouts and torch.compile.
 
-    run.py                     all cases at 1 and 2 threads, as a table; also to build/bench.json
+    run.py                     all cases at 1 and 2 threads, as a table; build/bench.json keeps the last result of each
     run.py paper-step          some cases
-    run.py --write             also put the table into docs/performance.md
+    run.py --write             also put what is kept into docs/performance.md
     run.py --check             fail when a ratio is below its threshold in thresholds.json
     run.py --growth            instead: how a step's cost grows with batch, generator width and threads
 """
@@ -26,8 +26,10 @@ from cases import CASES, Case
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PERFORMANCE = ROOT / "docs" / "performance.md"
+KEPT = ROOT / "build" / "bench.json"
 # The allocator's settings that make PyTorch's steps fastest: keep freed memory instead of asking for it anew.
 TORCH_ENVIRONMENT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+COMPILED = "PyTorch, compiled"
 
 
 class Worker:
@@ -72,7 +74,7 @@ def workers(case: Case, threads: int, compiles: bool) -> list[Worker]:
         candidates.append(Worker("PyTorch, channels last", "torch_worker.py", *arguments, "channels_last",
                                  environment=environment))
     if compiles:
-        candidates.append(Worker("PyTorch, compiled", "torch_worker.py", *arguments, "channels_last", "compile",
+        candidates.append(Worker(COMPILED, "torch_worker.py", *arguments, "channels_last", "compile",
                                  environment=environment))
     if case.kind == "predict":
         candidates.append(Worker("ONNX Runtime", "onnx_worker.py", *arguments))
@@ -111,14 +113,16 @@ def best(result: dict, library: str) -> str | None:
 
 
 def table(results: list[dict]) -> str:
-    lines = ["| case | threads | libdafl, ms | best peer, ms | ratio | ours, MB | peer, MB |",
-             "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| case | threads | libdafl, ms | best peer, ms | ratio | torch.compile, ms | ours, MB | peer, MB |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for result in results:
+        milliseconds, megabytes = result["milliseconds"], result["megabytes"]
+        compiled = f"{milliseconds[COMPILED]:.3g}" if COMPILED in milliseconds else ""
         for library in ("PyTorch", "ONNX Runtime"):
             if name := best(result, library):
-                milliseconds, megabytes = result["milliseconds"], result["megabytes"]
                 lines.append(f"| {result['case']} | {result['threads']} | {milliseconds['libdafl']:.3g} | "
                              f"{name} {milliseconds[name]:.3g} | **{result['ratios'][name]:.2f}** | "
+                             f"{compiled if library == 'PyTorch' else ''} | "
                              f"{megabytes['libdafl']:.0f} | {megabytes[name]:.0f} |")
     return "\n".join(lines)
 
@@ -171,6 +175,18 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} processors, {'AVX-512' if ' avx512f' in flags else 'AVX2' if ' avx2' in flags else 'SSE'}"
 
 
+def kept() -> list[dict]:
+    """The last result of each case and number of threads, in the order of the cases."""
+    results = json.loads(KEPT.read_text()) if KEPT.exists() else []
+    return sorted(results, key=lambda result: (list(CASES).index(result["case"]), result["threads"]))
+
+
+def keep(result: dict) -> None:
+    others = [other for other in kept() if (other["case"], other["threads"]) != (result["case"], result["threads"])]
+    KEPT.parent.mkdir(exist_ok=True)
+    KEPT.write_text(json.dumps(others + [result], indent=1))
+
+
 def write(section: str, text: str) -> None:
     """Puts text between the section's markers in docs/performance.md."""
     before, _, rest = PERFORMANCE.read_text().partition(f"<!-- {section} -->\n")
@@ -215,12 +231,11 @@ def main() -> None:
         for threads in options.threads:
             results.append(measure(CASES[name], threads, options.rounds, options.compile))
             print(table(results[-1:]).splitlines()[-1], flush=True)
-    (ROOT / "build").mkdir(exist_ok=True)
-    (ROOT / "build" / "bench.json").write_text(json.dumps(results, indent=1))
+            keep(results[-1])
     text = f"On {machine()}.\n\n{table(results)}\n\n{load_times()}"
     print("\n" + text)
     if options.write:
-        write("measured", text)
+        write("measured", f"On {machine()}.\n\n{table(kept())}\n\n{load_times()}")
     if options.check and not check(results):
         sys.exit(1)
 

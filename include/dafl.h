@@ -220,6 +220,16 @@ dafl_status dafl_network_set_threads(dafl_network *network, int64_t threads);
 dafl_status dafl_network_predict(dafl_network *network, const float *images, int64_t count, float *outputs);
 
 /*
+ * Runs a network up to its features, the activations before its last fully connected block.
+ *
+ * images: inputs [count, channels, height, width].
+ * count: how many, at least 1.
+ * features: features [count, features]; written.
+ * Returns: DAFL_ERROR_UNSUPPORTED for a network that has none.
+ */
+dafl_status dafl_network_features(dafl_network *network, const float *images, int64_t count, float *features);
+
+/*
  * Measures a classifier on labelled images.
  *
  * images: inputs [count, channels, height, width].
@@ -312,6 +322,7 @@ typedef struct dafl_progress {
     double seconds_left;       /* estimated for the steps still to do */
     int64_t teacher_calls;     /* calls of the teacher's forward and backward */
     int64_t teacher_images;    /* images the teacher has answered for: the queries a metered teacher would bill */
+    int64_t collapses;         /* generators whose images came to be of few classes and that were started afresh */
 } dafl_progress;
 
 /* Called after each step of dafl_distillation_run. 0 goes on; any other number stops the run there, comes back from it
@@ -356,12 +367,28 @@ typedef struct dafl_distillation_options {
                                        "cosine" | "constant" */
     double augmentation;            /* strength of the random shifts, turns and scalings of replayed images, about which the
                                        teacher is asked again: 0 to 10; 1 | 0 */
-    const char *image_source;       /* "generator", or "noise": standard normal images, the baseline; "generator" for both */
+    const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard
+                                       normal images; "data", the images below; "metadata", images from what was noted of
+                                       the teacher's features */
     const char *gradients;          /* whose gradients lead from the teacher's answers back to the images: "teacher",
                                        "student", which comes to approximate it, or "auto": the teacher's if it has
                                        backward, else the student's; "auto" for both */
     int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps: from 1; 0 for both:
                                        as many as it takes */
+    const float *images;            /* of source "data": [image_count, channels, height, width]; borrowed, as all four arrays
+                                       are: they must stay as they are until the distillation is destroyed */
+    const int64_t *labels;          /* the classes of images, or NULL */
+    int64_t image_count;            /* 1 to 2^30 */
+    double label_weight;            /* l, the share of the labels in the student's loss (1 - l) L_KD + l L_CE: 0 to 1; 0 for both:
+                                       knowledge distillation alone. 1 is ordinary training */
+    double mimic_weight;            /* m, 0 to 1e6, of m L_mimic in the student's loss: the mean squared distance between the
+                                       teacher's features and a learned linear map of the student's; 0 for both */
+    const float *metadata_means;    /* of source "metadata": [metadata_groups, features] means of the teacher's features on its
+                                       training data, in one group or several, for example one for each class */
+    const float *metadata_deviations; /* and standard deviations [metadata_groups, features] */
+    int64_t metadata_groups;        /* 1 to 2^30 */
+    int64_t metadata_steps;         /* steps of Adam, with generator_learning_rate, on the pixels of each batch: 1 to 2^30;
+                                       100 for both */
     dafl_log_fn log;                /* may be NULL (default): silence */
     void *log_user_data;            /* handed to log */
 } dafl_distillation_options;
@@ -384,7 +411,8 @@ dafl_status dafl_teacher_init(dafl_teacher *teacher, size_t struct_size);
 dafl_status dafl_distillation_options_init(dafl_distillation_options *options, size_t struct_size);
 
 /*
- * Sets all numbers to those of a preset, from steps to image_source; what is before and after stays as it is.
+ * Sets the numbers that presets differ in, and what is between them, to a preset's: from steps to max_teacher_queries,
+ * label_weight, mimic_weight and metadata_steps. All else stays as it is.
  *
  * options: initialised before with dafl_distillation_options_init.
  * preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
@@ -460,7 +488,8 @@ void dafl_distillation_cancel(dafl_distillation *distillation);
 dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t count, float *images, float *logits);
 
 /*
- * Copies the student as it is now.
+ * Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th
+ * step, from which no student learns; before them, the student as it is.
  *
  * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
  */

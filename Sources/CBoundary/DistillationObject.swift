@@ -27,7 +27,8 @@ extension Progress {
             generator_loss: losses.total, one_hot_loss: losses.oneHot, activation_loss: losses.activation,
             entropy_loss: losses.entropy, distillation_loss: distillationLoss, effective_classes: losses.effectiveClasses,
             agreement: agreement, images_per_second: imagesPerSecond, seconds_elapsed: secondsElapsed,
-            seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherImages))
+            seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherImages),
+            collapses: Int64(collapses))
     }
 }
 
@@ -52,6 +53,9 @@ extension DistillationOptions {
         c.image_source = StaticText.pointer("generator")
         c.gradients = StaticText.pointer("auto")
         c.max_teacher_queries = Int64(maxTeacherQueries)
+        c.label_weight = labelWeight
+        c.mimic_weight = mimicWeight
+        c.metadata_steps = Int64(metadataSteps)
     }
 
     /// - Throws: `invalidArgument` for a name that is none, or a number that no Int holds.
@@ -80,5 +84,19 @@ extension DistillationOptions {
         imageSource = try requireCase(c.image_source, "image_source")
         gradients = try requireCase(c.gradients, "gradients")
         maxTeacherQueries = try whole(c.max_teacher_queries, "max_teacher_queries")
+        labelWeight = c.label_weight
+        mimicWeight = c.mimic_weight
+        metadataSteps = try whole(c.metadata_steps, "metadata_steps")
+        if imageSource == .data {
+            data = ImageData(
+                images: try require(c.images, "images"), labels: c.labels,
+                count: try requireWhole(c.image_count, "image_count", 1...1 << 30))
+        }
+        if imageSource == .metadata {
+            metadata = FeatureMetadata(
+                means: try require(c.metadata_means, "metadata_means"),
+                deviations: try require(c.metadata_deviations, "metadata_deviations"),
+                groups: try requireWhole(c.metadata_groups, "metadata_groups", 1...1 << 30))
+        }
     }
 }

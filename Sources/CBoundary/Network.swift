@@ -163,6 +163,25 @@ public func dafl_network_predict(
     }
 }
 
+/// Runs a network up to its features, the activations before its last fully connected block.
+///
+/// - Parameter images: inputs [count, channels, height, width].
+/// - Parameter count: how many, at least 1.
+/// - Parameter features: features [count, features]; written.
+/// - Returns: DAFL_ERROR_UNSUPPORTED for a network that has none.
+@c @implementation
+public func dafl_network_features(
+    _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ count: Int64, _ features: UnsafeMutablePointer<Float>?
+) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self) { object in
+            try object.predictor().features(
+                rows: require(images, "images"), count: requireRows(count, of: object.network.inputShape.count),
+                features: require(features, "features"))
+        }
+    }
+}
+
 /// Measures a classifier on labelled images.
 ///
 /// - Parameter images: inputs [count, channels, height, width].

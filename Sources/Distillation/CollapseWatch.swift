@@ -1,13 +1,21 @@
 /// Notices a generator that makes images of a few classes only.
+///
+/// That is when the entropy of the classes stays below half of what n images of K classes can have: when the effective classes
+/// are fewer than the square root of K, or of n where that is smaller.
 struct CollapseWatch {
+    private let fewest: Double
     private var poorSteps = 0
+    private static let patience = 25
 
-    /// What to tell the user after a step, once for each time that the classes stay few.
-    mutating func warning(_ effectiveClasses: Double, of classes: Int) -> String? {
-        poorSteps = effectiveClasses < Double(classes) / 2 ? poorSteps + 1 : 0
-        guard poorSteps == 25 else { return nil }
-        let tenths = Int(effectiveClasses * 10)
-        return "for \(poorSteps) steps the generator's images have been of \(tenths / 10).\(tenths % 10) of \(classes) classes; "
-            + "a larger entropy_weight or another seed may help"
+    init(classes: Int, batchSize: Int) {
+        fewest = Double(min(classes, batchSize)).squareRoot()
+    }
+
+    /// After a step: whether the generator has collapsed. Its successor has as much patience again.
+    mutating func hasCollapsed(_ effectiveClasses: Double) -> Bool {
+        poorSteps = effectiveClasses < fewest ? poorSteps + 1 : 0
+        guard poorSteps == Self.patience else { return false }
+        poorSteps = 0
+        return true
     }
 }

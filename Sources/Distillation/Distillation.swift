@@ -23,8 +23,9 @@ package final class Distillation {
     private let source: any ImageSource
     private let training: StudentTraining
     private let replay: Replay?
+    private let selection: StudentSelection
     private var clock = StepClock()
-    private var collapse = CollapseWatch()
+    private var collapse: CollapseWatch
     private var agreement = RecentMean()
     private var samplesTaken: UInt32 = 0
 
@@ -41,7 +42,8 @@ package final class Distillation {
             throw DaflError.invalid(
                 "gradients", "\"teacher\"", "\"student\" or \"auto\" for a teacher without backward or logits")
         }
-        let usesItsGradients = options.imageSource == .generator && options.gradients != .student && teacher.givesGradients
+        let leadsToImages = options.imageSource == .generator || options.imageSource == .metadata
+        let usesItsGradients = leadsToImages && options.gradients != .student && teacher.givesGradients
 
         self.options = options
         compute = try Compute(
@@ -49,12 +51,10 @@ package final class Distillation {
             usesWinograd: options.convolution == .fast)
         (self.observed, self.teacher) = (observed, teacher)
         let differentiable = usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
-        source =
-            switch options.imageSource {
-            case .generator: try GeneratorSource(differentiable, options, compute)
-            case .noise: try NoiseSource(teacher, options, compute)
-            }
-        training = try StudentTraining(student, options, compute)
+        source = try Self.source(teacher, differentiable: differentiable, options, compute)
+        training = try StudentTraining(student, of: teacher, options, compute)
+        selection = try StudentSelection(student, image: teacher.inputShape, options, compute)
+        collapse = CollapseWatch(classes: teacher.classes, batchSize: options.batchSize)
         replay = try Replay(teacher, images: training.images, options, compute)
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
         recordProgress()
@@ -67,7 +67,10 @@ package final class Distillation {
             + "\(String(cString: compute.kernels.name)) kernels"
     }
 
+    /// As it is now.
     package var student: Network { training.network }
+    /// The student of this run, until now, that agrees best with the teacher: see `StudentSelection`.
+    package func selectedStudent() throws -> Network { try selection.selected() }
     /// nil when the images are not generated.
     package var generator: Network? { (source as? GeneratorSource)?.network }
 
@@ -80,24 +83,39 @@ package final class Distillation {
         let losses = try source.next()
 
         // Nobody has learned from these images yet, so they can tell how well the student does.
+        let targets = source.targets
         training.images.load(source.images)
-        agreement.add(training.agreement(teacher: source.logits))
+        agreement.add(training.agreement(teacher: targets.logits))
+        let isHeldOut = StudentSelection.holdsOut(step: progress.step)
+        if !isHeldOut { replay?.add(source.images, targets) }
 
-        var distillationLoss = 0.0
+        let studentSteps = isHeldOut && replay == nil ? 0 : options.studentSteps
         let rate = studentLearningRate
-        replay?.add(source.images, logits: source.logits)
-        for _ in 0..<options.studentSteps {
+        var distillationLoss = studentSteps == 0 ? progress.distillationLoss : 0
+        for _ in 0..<studentSteps {
             try cancellation.check()
-            let logits = try replay?.draw() ?? source.logits
-            distillationLoss += try training.step(teacher: logits, learningRate: rate) / Double(options.studentSteps)
+            let targets = try replay?.draw() ?? targets
+            distillationLoss += try training.step(targets, learningRate: rate) / Double(studentSteps)
         }
+        if isHeldOut { try selection.consider(source.images, logits: targets.logits) }
 
-        clock.stop(images: options.studentSteps * options.batchSize)
+        clock.stop(images: studentSteps * options.batchSize)
         progress.step += 1
         progress.losses = losses
         progress.distillationLoss = distillationLoss
         recordProgress()
-        if let warning = collapse.warning(losses.effectiveClasses, of: teacher.classes) { log(.warning, warning) }
+        if let generator = source as? GeneratorSource, collapse.hasCollapsed(losses.effectiveClasses) {
+            generator.restart()
+            progress.collapses += 1
+            log(
+                .warning, "the generator's images came to be of \(oneDecimal(losses.effectiveClasses)) of \(teacher.classes) "
+                    + "classes; a fresh one takes its place, and a larger entropy_weight may help")
+        }
+    }
+
+    private func oneDecimal(_ number: Double) -> String {
+        let tenths = Int(number * 10)
+        return "\(tenths / 10).\(tenths % 10)"
     }
 
     /// As the schedule has it for what is done of the run, in steps or in the questions that it may ask.
@@ -137,6 +155,23 @@ package final class Distillation {
             let answer = try teacher.plan(batch, gradients: false, compute)
             try answer.forward()
             answer.logits.store(rows: logits + start * teacher.classes, compute)
+        }
+    }
+
+    private static func source(
+        _ teacher: any Teacher, differentiable: any Teacher, _ options: DistillationOptions, _ compute: Compute
+    ) throws -> any ImageSource {
+        switch options.imageSource {
+        case .generator: return try GeneratorSource(differentiable, options, compute)
+        case .noise: return try NoiseSource(teacher, options, compute)
+        case .data:
+            guard let data = options.data else { throw DaflError.invalid("images", "NULL", "those to learn from") }
+            return try DataSource(data, teacher, options, compute)
+        case .metadata:
+            guard let metadata = options.metadata else {
+                throw DaflError.invalid("metadata_means", "NULL", "those to make images from")
+            }
+            return try MetadataSource(metadata, teacher, options, compute)
         }
     }
 

@@ -4,7 +4,7 @@ import Training
 
 /// How a distillation works. The names in error messages are those of `dafl_distillation_options` in dafl.h.
 package struct DistillationOptions {
-    package enum ImageSourceKind: String, CaseIterable { case generator, noise }
+    package enum ImageSourceKind: String, CaseIterable { case generator, noise, data, metadata }
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
     package enum GradientKind: String, CaseIterable { case auto, teacher, student }
 
@@ -39,6 +39,15 @@ package struct DistillationOptions {
     /// Strength of `Augmentation`; 0 for none.
     package var augmentation: Double
     package var imageSource = ImageSourceKind.generator
+    /// The images of source `data`.
+    package var data: ImageData?
+    /// l, the share of the labels' cross entropy in the student's loss.
+    package var labelWeight = 0.0
+    /// m, the weight of feature mimicking in the student's loss.
+    package var mimicWeight = 0.0
+    /// What source `metadata` makes its images from, in so many steps on their pixels.
+    package var metadata: FeatureMetadata?
+    package var metadataSteps = 100
     /// Whose gradients lead from the teacher's logits back to the images; `auto` for the teacher's, if it gives them.
     package var gradients = GradientKind.auto
     /// Images that the teacher may be asked about; 0 for as many as it takes.
@@ -74,6 +83,12 @@ package struct DistillationOptions {
         try require("generator_learning_rate", generatorLearningRate, 0...1e6)
         try require("student_learning_rate", studentLearningRate, 0...1e6)
         try require("augmentation", augmentation, 0...10)
+        try require("label_weight", labelWeight, 0...1)
+        try require("mimic_weight", mimicWeight, 0...1e6)
+        try require("metadata_steps", metadataSteps, 1...most)
+        guard labelWeight == 0 || (imageSource == .data && data?.labels != nil) else {
+            throw DaflError.invalid("label_weight", labelWeight, "0 without labelled data")
+        }
         guard replayCapacity == 0 || replayCapacity >= batchSize else {
             throw DaflError.invalid("replay_capacity", replayCapacity, "0 or at least batch_size, \(batchSize)")
         }

@@ -9,11 +9,13 @@ final class GeneratorSource: ImageSource {
     private let generator: Pass
     private let teacher: any TeacherPass
     private let loss: GeneratorLoss
-    private var optimizer: any Optimizer
+    private let optimizer: any Optimizer
     private let options: DistillationOptions
     private let compute: Compute
     private var random: Philox
-    private var steps = 0
+    /// Of this run's generators, the first is 0.
+    private var generation = 0
+    private var stepsOfGeneration = 0
 
     /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.
     init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
@@ -26,17 +28,17 @@ final class GeneratorSource: ImageSource {
         self.options = options
         self.compute = compute
         random = Philox(seed: options.seed, stream: .noise)
-        drawWeights(generation: 0)
+        drawWeights()
     }
 
     var images: Batch { generator.output }
-    var logits: Batch { teacher.logits }
+    var targets: Targets { Targets(logits: teacher.logits, features: teacher.features) }
 
     func next() throws -> GeneratorLoss.Value {
-        if options.restartSteps > 0, steps > 0, steps % options.restartSteps == 0 { try restart() }
+        if options.restartSteps > 0, stepsOfGeneration == options.restartSteps { restart() }
         random.fillNormal(noise)  // z ~ N(0, I)
         let value = try learn()
-        steps += 1
+        stepsOfGeneration += 1
         return value
     }
 
@@ -56,12 +58,14 @@ final class GeneratorSource: ImageSource {
     }
 
     /// A generator anew, with other weights, for images that the one before did not think of.
-    private func restart() throws {
-        drawWeights(generation: steps / options.restartSteps)
-        optimizer = try Adam(network.trainedParameters, compute)
+    func restart() {
+        generation += 1
+        stepsOfGeneration = 0
+        drawWeights()
+        optimizer.reset()
     }
 
-    private func drawWeights(generation: Int) {
+    private func drawWeights() {
         var random = Philox(
             seed: options.seed, stream: .generatorWeights, substream: UInt32(truncatingIfNeeded: generation))
         network.initialise(&random)

@@ -3,8 +3,8 @@ import Numerics
 /// Where the images of a step come from.
 protocol ImageSource: AnyObject {
     var images: Batch { get }
-    /// The teacher's logits for `images`.
-    var logits: Batch { get }
+    /// What the student is to answer for `images`.
+    var targets: Targets { get }
     /// Makes the images of a step, asks the teacher about them, and learns from its answer if the source can learn.
     /// - Throws: what the teacher throws; `diverged`.
     func next() throws -> GeneratorLoss.Value

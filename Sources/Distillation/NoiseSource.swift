@@ -16,12 +16,12 @@ final class NoiseSource: ImageSource {
         random = Philox(seed: options.seed, stream: .noise)
     }
 
-    var logits: Batch { teacher.logits }
+    var targets: Targets { Targets(logits: teacher.logits, features: teacher.features) }
 
     func next() throws -> GeneratorLoss.Value {
         random.fillNormal(images)
         try teacher.forward()
-        return loss.evaluate(logits: logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
+        return loss.evaluate(logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
     }
 
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {

@@ -5,6 +5,8 @@ package struct Progress {
     package var losses = GeneratorLoss.Value(oneHot: 0, activation: 0, entropy: 0, total: 0)
     /// Mean L_KD over the step's student batches.
     package var distillationLoss = 0.0
+    /// Generators that collapsed and were started afresh.
+    package var collapses = 0
     package var agreement = Double.nan
     package var imagesPerSecond = 0.0
     package var secondsElapsed = 0.0

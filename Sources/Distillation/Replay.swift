@@ -7,8 +7,9 @@ final class Replay {
     private let images: Batch
     private let cachedLogits: Batch
     private let augmentation: Augmentation?
-    /// Asked again about altered images.
+    /// Asked again about altered images, and where features are wanted, which the bank does not keep.
     private let teacher: any TeacherPass
+    private let asksAgain: Bool
     private let compute: Compute
     private var random: Philox
 
@@ -22,22 +23,23 @@ final class Replay {
         cachedLogits = try Batch(samples: images.samples, shape: Shape([teacher.classes]))
         // Noise is noise from every side.
         augmentation = try Augmentation(
-            strength: options.imageSource == .generator ? options.augmentation : 0, samples: images.samples,
+            strength: options.imageSource == .noise ? 0 : options.augmentation, samples: images.samples,
             image: teacher.inputShape)
+        asksAgain = augmentation != nil || options.mimicWeight > 0
         self.teacher = try teacher.plan(images, gradients: false, compute)
         self.compute = compute
         random = Philox(seed: options.seed, stream: .replay)
     }
 
-    func add(_ batch: Batch, logits: Batch) {
-        bank.add(batch, logits: logits, compute)
+    func add(_ batch: Batch, _ targets: Targets) {
+        bank.add(batch, targets, compute)
     }
 
-    /// Writes images to the student's batch and returns the teacher's logits for them.
-    func draw() throws -> Batch {
-        bank.draw(&random, images: images, logits: cachedLogits, augmentation: augmentation, compute)
-        guard augmentation != nil else { return cachedLogits }
+    /// Writes images to the student's batch and returns what it is to answer for them.
+    func draw() throws -> Targets {
+        let labels = bank.draw(&random, images: images, logits: cachedLogits, augmentation: augmentation, compute)
+        guard asksAgain else { return Targets(logits: cachedLogits, labels: labels) }
         try teacher.forward()
-        return teacher.logits
+        return Targets(logits: teacher.logits, features: teacher.features, labels: labels)
     }
 }

@@ -2,33 +2,59 @@ import Networks
 import Numerics
 import Training
 
-/// The student S, which learns to answer as the teacher does: L_KD on one batch after another.
+/// The student S, which learns to answer as the teacher does: on one batch after another it descends
+///
+///     L_S = (1 - l) L_KD + l L_CE + m L_mimic
+///
+/// with the labels' share l, for labelled data (Hinton, Vinyals and Dean 2015), and m the weight of feature mimicking. Without
+/// data it is L_KD alone.
 final class StudentTraining {
     let network: Network
     private let pass: Pass
     private let logitsGradient: Batch
-    private let loss: DistillationLoss
+    private let labelsGradient: Batch?
+    private let distillation: DistillationLoss
+    private let crossEntropy: CrossEntropy
+    private let mimic: FeatureMimic?
     private let optimizer: any Optimizer
+    private let labelWeight: Double
+    private let mimicWeight: Double
 
-    init(_ network: Network, _ options: DistillationOptions, _ compute: Compute) throws {
+    /// - Throws: `invalidArgument` when there is to be mimicking and a network has no features.
+    init(_ network: Network, of teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
+        let (n, classes) = (options.batchSize, network.outputShape)
         self.network = network
-        pass = try Pass(
-            network, input: Batch(samples: options.batchSize, shape: network.inputShape), gradients: .weights, compute)
-        loss = try DistillationLoss(
-            temperature: Float(options.temperature), samples: options.batchSize, classes: network.outputShape, compute)
-        optimizer = try Adam(network.trainedParameters, compute)
+        labelWeight = options.labelWeight
+        mimicWeight = options.mimicWeight
+        pass = try Pass(network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, compute)
         guard let gradient = pass.outputGradient else { preconditionFailure("a pass with gradients has its output's") }
         logitsGradient = gradient
+        labelsGradient = labelWeight > 0 ? try Batch(samples: n, shape: classes) : nil
+        distillation = try DistillationLoss(
+            temperature: Float(options.temperature), samples: n, classes: classes, compute)
+        crossEntropy = try CrossEntropy(samples: n, classes: classes, compute)
+        if mimicWeight > 0 {
+            guard let features = pass.features, let gradient = pass.featuresGradient, teacher.features > 0 else {
+                throw DaflError.invalid("mimic_weight", mimicWeight, "0 unless teacher and student both have features")
+            }
+            mimic = try FeatureMimic(
+                features: features, gradient: gradient, teacherFeatures: teacher.features, seed: options.seed, compute)
+        } else {
+            mimic = nil
+        }
+        optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
     }
 
     /// What the student learns from next, to be written before `step`.
     var images: Batch { pass.input }
 
-    /// One step on `images` with the teacher's logits t for them; returns L_KD before it.
+    /// One step on `images`; returns L_KD before it.
     /// - Throws: `diverged` when the loss or, after the step, a weight is not finite.
-    func step(teacher t: Batch, learningRate: Double) throws -> Double {
+    func step(_ targets: Targets, learningRate: Double) throws -> Double {
         pass.forward(training: true)  // s = S(x)
-        let value = loss.evaluate(teacher: t, student: pass.output, gradient: logitsGradient)  // L_KD
+        let value = distillation.evaluate(teacher: targets.logits, student: pass.output, gradient: logitsGradient)  // L_KD
+        if let labels = targets.labels, let labelsGradient { addLabels(labels, labelsGradient) }  // L_CE
+        if let mimic, let features = targets.features { _ = mimic.evaluate(teacher: features, weight: mimicWeight) }
         pass.backward()
         optimizer.step(learningRate: learningRate)
         guard value.isFinite, network.isFinite else {
@@ -37,6 +63,15 @@ final class StudentTraining {
                     + "student_learning_rate")
         }
         return value
+    }
+
+    /// Turns dL_KD/ds into the gradient of both losses.
+    private func addLabels(_ labels: [Int], _ gradient: Batch) {
+        _ = crossEntropy.evaluate(pass.output, labels: labels, gradient: gradient)
+        let share = Float(labelWeight)
+        for i in 0..<logitsGradient.count {
+            logitsGradient.pointer[i] = (1 - share) * logitsGradient.pointer[i] + share * gradient.pointer[i]
+        }
     }
 
     /// The share of `images` on which the student names the class that the teacher's logits name.

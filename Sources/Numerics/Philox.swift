@@ -18,6 +18,7 @@ package struct Philox {
         case check = 5
         case generatorWeights = 6
         case samples = 7
+        case mimic = 8
     }
 
     private let key: (UInt32, UInt32)

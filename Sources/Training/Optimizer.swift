@@ -5,6 +5,8 @@ import Numerics
 /// Moves weights against their gradients.
 package protocol Optimizer: AnyObject {
     func step(learningRate: Double)
+    /// Forgets all steps before, for new weights in the same memory.
+    func reset()
 }
 
 /// Adam (Kingma and Ba 2015); with `decoupledDecay`, AdamW (Loshchilov and Hutter 2019). PyTorch's defaults.
@@ -45,6 +47,14 @@ package final class Adam: Optimizer {
         }
     }
 
+    package func reset() {
+        steps = 0
+        for parameter in parameters {
+            parameter.firstMoment.fill(0)
+            parameter.secondMoment.fill(0)
+        }
+    }
+
     private func power(_ base: Double, _ exponent: Int) -> Double {
         var (result, square, left) = (1.0, base, exponent)
         while left > 0 {
@@ -82,6 +92,10 @@ package final class SGD: Optimizer {
                     Float(momentum), Float(weightDecay))
             }
         }
+    }
+
+    package func reset() {
+        for parameter in parameters { parameter.velocity.fill(0) }
     }
 }
 

@@ -33,8 +33,22 @@ package final class Predictor {
             }
             return
         }
-        try forEachBatch(of: images, count: count) { start, output in
-            output.store(rows: outputs + start * output.elements, compute)
+        try forEachBatch(of: images, count: count) { start, pass in
+            pass.output.store(rows: outputs + start * pass.output.elements, compute)
+        }
+    }
+
+    /// Images [count, input] to the network's features [count, features].
+    /// - Throws: `unsupported` for a network that has none.
+    package func features(
+        rows images: UnsafePointer<Float>, count: Int, features rows: UnsafeMutablePointer<Float>
+    ) throws {
+        guard network.featureNode != nil else {
+            throw DaflError(.unsupported, "a network \(network.architecture) has no features")
+        }
+        try forEachBatch(of: images, count: count) { start, pass in
+            guard let features = pass.features else { return }
+            features.store(rows: rows + start * features.elements, compute)
         }
     }
 
@@ -42,7 +56,8 @@ package final class Predictor {
     /// - Throws: `diverged` when an output is not a number, so that no class is the largest.
     package func accuracy(rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int) throws -> Double {
         var hits = 0
-        try forEachBatch(of: images, count: count) { start, output in
+        try forEachBatch(of: images, count: count) { start, pass in
+            let output = pass.output
             guard output.isFinite else {
                 throw DaflError(.diverged, "the network's outputs are not finite from image \(start) on")
             }
@@ -52,13 +67,13 @@ package final class Predictor {
     }
 
     private func forEachBatch(
-        of images: UnsafePointer<Float>, count: Int, _ body: (Int, Batch) throws -> Void
+        of images: UnsafePointer<Float>, count: Int, _ body: (Int, Pass) throws -> Void
     ) throws {
         for start in stride(from: 0, to: count, by: Self.batchSize) {
             let pass = try pass(samples: min(Self.batchSize, count - start))
             pass.input.load(rows: images + start * network.inputShape.count, compute)
             pass.forward()
-            try body(start, pass.output)
+            try body(start, pass)
         }
     }
 

@@ -185,6 +185,13 @@ static void test_options(void) {
     REFUSES_OPTION(student_schedule, "linear");
     REFUSES_OPTION(image_source, NULL);
     REFUSES_OPTION(image_source, "photographs");
+    REFUSES_OPTION(label_weight, 0.5); /* without labels */
+    REFUSES_OPTION(label_weight, 1.1);
+    REFUSES_NOT_FINITE(label_weight);
+    REFUSES_OPTION(mimic_weight, -1);
+    REFUSES_NOT_FINITE(mimic_weight);
+    REFUSES_OPTION(mimic_weight, 1); /* a teacher without features */
+    REFUSES_NOT_POSITIVE(metadata_steps);
     REFUSES_OPTION(student, NULL);
     REFUSES_OPTION(student, "lenet6");
     REFUSES_OPTION(student, "mlp-63-4"); /* not the teacher's input */
@@ -232,6 +239,70 @@ static void test_options(void) {
     WORKS(dafl_distillation_options_preset(&options, "fast"));
     WORKS(dafl_distillation_options_init(&good, sizeof good));
     CHECK(options.batch_size == good.batch_size && options.steps == good.steps);
+}
+
+/* Images and metadata of the host's: what is missing or wrong is refused, what is right is learned from. */
+static void test_images_of_the_host(void) {
+    enum { COUNT = 40, FEATURES = 8 };
+    float images[COUNT * INPUTS], means[2 * FEATURES], deviations[2 * FEATURES];
+    int64_t labels[COUNT];
+    test_teacher state;
+    dafl_teacher teacher = make_teacher(&state, true);
+    dafl_distillation_options good = small_options(), options;
+    dafl_distillation *made = NULL;
+    fill_random(images, COUNT * INPUTS, 1);
+    fill_random(means, 2 * FEATURES, 2);
+    for (int i = 0; i < COUNT; i++) labels[i] = i % CLASSES;
+    for (int i = 0; i < 2 * FEATURES; i++) deviations[i] = 0.1f;
+
+    good.image_source = "data";
+    good.images = images;
+    good.labels = labels;
+    good.image_count = COUNT;
+    good.label_weight = good.mimic_weight = 0.5;
+    good.student = "mlp-64-16-4";
+    REFUSES_OPTION(images, NULL);
+    REFUSES_NOT_POSITIVE(image_count);
+    REFUSES_OPTION(image_count, INT64_MAX);
+    labels[39] = CLASSES;
+    REFUSES_CREATION("labels[39]", "4", &teacher, &good);
+    labels[39] = -1;
+    REFUSES_CREATION("labels[39]", "-1", &teacher, &good);
+    labels[39] = 3;
+    images[COUNT * INPUTS - 1] = NAN;
+    REFUSES_CREATION("image 39", "nan", &teacher, &good);
+    images[COUNT * INPUTS - 1] = 0;
+    WORKS(dafl_distillation_create(&teacher, &good, &made));
+    WORKS(dafl_distillation_run(made, NULL, NULL));
+    float sample[3 * INPUTS], logits[3 * CLASSES];
+    WORKS(dafl_distillation_generate(made, 3, sample, logits));
+    for (int i = 0; i < 3; i++) {
+        bool found = false;
+        for (int j = 0; j < COUNT; j++) found |= !memcmp(sample + i * INPUTS, images + j * INPUTS, INPUTS * sizeof *images);
+        CHECK(found);
+    }
+    dafl_distillation_destroy(made);
+    made = NULL;
+
+    good = small_options();
+    good.image_source = "metadata";
+    good.metadata_means = means;
+    good.metadata_deviations = deviations;
+    good.metadata_groups = 2;
+    good.metadata_steps = 3;
+    REFUSES_OPTION(metadata_means, NULL);
+    REFUSES_OPTION(metadata_deviations, NULL);
+    REFUSES_NOT_POSITIVE(metadata_groups);
+    means[15] = INFINITY;
+    REFUSES_CREATION("metadata_means[15]", "inf", &teacher, &good);
+    means[15] = 0;
+    dafl_teacher without = make_teacher(&state, false);
+    REFUSES_CREATION("image_source", "metadata", &without, &good);
+    make_teacher(&state, true);
+    WORKS(dafl_distillation_create(&teacher, &good, &made));
+    WORKS(dafl_distillation_run(made, NULL, NULL));
+    WORKS(dafl_distillation_generate(made, 3, sample, logits));
+    dafl_distillation_destroy(made);
 }
 
 static void test_structs(void) {
@@ -397,6 +468,7 @@ static void test_image_sources(void) {
 void test_distillation(void) {
     test_teacher_descriptions();
     test_options();
+    test_images_of_the_host();
 
     dafl_network *network = make_network("mlp-64-16-4", 9);
     dafl_distillation_options options = small_options();

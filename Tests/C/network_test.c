@@ -82,6 +82,10 @@ static void test_null(dafl_network *network) {
     REFUSES("network", "NULL", dafl_network_predict(NULL, images, 1, outputs));
     REFUSES("images", "NULL", dafl_network_predict(network, NULL, 1, outputs));
     REFUSES("outputs", "NULL", dafl_network_predict(network, images, 1, NULL));
+    REFUSES("network", "NULL", dafl_network_features(NULL, images, 1, outputs));
+    REFUSES("images", "NULL", dafl_network_features(network, NULL, 1, outputs));
+    REFUSES("features", "NULL", dafl_network_features(network, images, 1, NULL));
+    REFUSES("count", "0", dafl_network_features(network, images, 0, outputs));
     REFUSES("network", "NULL", dafl_network_evaluate(NULL, images, labels, 1, &accuracy));
     REFUSES("images", "NULL", dafl_network_evaluate(network, NULL, labels, 1, &accuracy));
     REFUSES("labels", "NULL", dafl_network_evaluate(network, images, NULL, 1, &accuracy));

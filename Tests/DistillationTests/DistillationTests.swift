@@ -66,6 +66,27 @@ struct DistillationTests {
         #expect(distillation.progress.agreement > agreement)
     }
 
+    /// Held-out images are for judging students, so none learns from them; to ask for the student changes nothing.
+    @Test func heldOutBatchesTeachNobody() throws {
+        let (quiet, curious) = (
+            try Self.distillation(.none, Self.options { ($0.replayCapacity, $0.studentSteps) = (0, 1) }),
+            try Self.distillation(.none, Self.options { ($0.replayCapacity, $0.studentSteps) = (0, 1) })
+        )
+        for _ in 0..<24 {
+            try quiet.step()
+            try curious.step()
+            _ = try curious.selectedStudent()
+        }
+        let before = Self.weights(quiet.student)
+        let loss = quiet.progress.distillationLoss
+        try quiet.step()
+        try curious.step()
+        #expect(Self.weights(quiet.student) == before)
+        #expect(quiet.progress.distillationLoss == loss)
+        #expect(try Self.weights(quiet.selectedStudent()) == before)
+        #expect(Self.weights(curious.student) == before)
+    }
+
     @Test func aRestartMakesAnotherGenerator() throws {
         let distillation = try Self.distillation(
             .none, Self.options { ($0.restartSteps, $0.generatorLearningRate) = (2, 0) })
@@ -194,15 +215,25 @@ struct DistillationTests {
         #expect(distillation.progress.step == 1)
     }
 
-    @Test func aCollapseIsToldOnce() throws {
+    @Test func aCollapsedGeneratorIsStartedAfresh() throws {
         let teacher = try CrookedTeacher("mlp-64-16-4", .none)
-        let distillation = try Distillation(teacher: teacher, Self.options())
+        let distillation = try Distillation(teacher: teacher, Self.options { $0.generatorLearningRate = 0 })
         teacher.fault = .oneClass
         var warnings: [String] = []
         distillation.log = { level, text in if level == .warning { warnings.append(text) } }
-        for _ in 0..<60 { try distillation.step() }
-        #expect(warnings.count == 1)
+        func firstWeight() throws -> Float {
+            try #require(distillation.generator?.parameter(named: "l1.weight")).value[0]
+        }
+        let drawn = try firstWeight()
+        for _ in 0..<24 { try distillation.step() }
+        #expect(warnings.isEmpty && distillation.progress.collapses == 0)
+        #expect(try firstWeight() == drawn)
+        try distillation.step()
+        #expect(warnings.count == 1 && distillation.progress.collapses == 1)
         #expect(warnings.first?.contains("1.0 of 4 classes") == true)
+        #expect(try firstWeight() != drawn)
+        for _ in 0..<25 { try distillation.step() }
+        #expect(distillation.progress.collapses == 2)
     }
 
     @Test(arguments: ["mlp-36-4", "mlp-65-4"])

@@ -32,7 +32,8 @@ struct PaperStepTests {
         try fixture.load("teacher", into: teacher)
         source = try GeneratorSource(NetworkTeacher(teacher), options, compute)
         try fixture.load("generator", into: source.network)
-        training = try StudentTraining(Network(architecture: options.student, seed: 0), options, compute)
+        training = try StudentTraining(
+            Network(architecture: options.student, seed: 0), of: NetworkTeacher(teacher), options, compute)
         try fixture.load("student", into: training.network)
     }
 
@@ -41,7 +42,7 @@ struct PaperStepTests {
         source.noise.load(rows: noise.pointer + index * Self.samples * source.noise.elements, compute)
         let losses = try source.learn()
         training.images.load(source.images)
-        return (losses, try training.step(teacher: source.logits, learningRate: studentRate))
+        return (losses, try training.step(source.targets, learningRate: studentRate))
     }
 
     @Test func theFirstStepIsPyTorchs() throws {
@@ -55,7 +56,7 @@ struct PaperStepTests {
             #expect(abs(value - expected) < 1e-4 * abs(expected), "L of \(name): \(value), not \(expected)")
         }
         #expect(try difference(rows(source.images), "images") < 1e-4)
-        #expect(try difference(rows(source.logits), "logits") < 1e-4)
+        #expect(try difference(rows(source.targets.logits), "logits") < 1e-4)
 
         let largestGradient = source.network.parameters.compactMap(\.gradient).map(largest).reduce(0, max)
         for (prefix, network) in [("generator", source.network), ("student", training.network)] {

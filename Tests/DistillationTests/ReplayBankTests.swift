@@ -23,12 +23,13 @@ struct ReplayBankTests {
         return (images, logits)
     }
 
-    private func drawn(_ bank: ReplayBank, draws: Int = 40) throws -> Set<Float> {
+    private func drawn(_ bank: ReplayBank, labelled: Bool = false, draws: Int = 40) throws -> Set<Float> {
         var random = Philox(seed: 1, stream: .replay)
         let (images, logits) = (try Batch(samples: 5, shape: image), try Batch(samples: 5, shape: Shape([3])))
         var seen: Set<Float> = []
         for _ in 0..<draws {
-            bank.draw(&random, images: images, logits: logits, augmentation: nil, compute)
+            let labels = bank.draw(&random, images: images, logits: logits, augmentation: nil, compute)
+            #expect(labels == (labelled ? (0..<5).map { Int(images[$0, 0]) } : nil))
             for i in 0..<5 {
                 #expect((0..<4).allSatisfy { images[i, $0] == images[i, 0] })
                 #expect((0..<3).allSatisfy { logits[i, $0] == images[i, 0] })
@@ -41,16 +42,25 @@ struct ReplayBankTests {
     @Test func drawsFromAllItHolds() throws {
         let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
         let first = try numbered(from: 0, count: 4)
-        bank.add(first.images, logits: first.logits, compute)
+        bank.add(first.images, Targets(logits: first.logits), compute)
         #expect(bank.count == 4)
         #expect(try drawn(bank) == [0, 1, 2, 3])
+    }
+
+    @Test func labelsStayWithTheirImages() throws {
+        let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
+        for start in stride(from: 0, to: 16, by: 4) {
+            let batch = try numbered(from: start, count: 4)
+            bank.add(batch.images, Targets(logits: batch.logits, labels: Array(start..<start + 4)), compute)
+        }
+        #expect(try drawn(bank, labelled: true) == [8, 9, 10, 11, 12, 13, 14, 15])
     }
 
     @Test func theOldestLeave() throws {
         let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
         for start in stride(from: 0, to: 16, by: 4) {
             let batch = try numbered(from: start, count: 4)
-            bank.add(batch.images, logits: batch.logits, compute)
+            bank.add(batch.images, Targets(logits: batch.logits), compute)
         }
         // Two batches of four fit into ten, so the third and fourth took the places of the first and second.
         #expect(try drawn(bank) == [8, 9, 10, 11, 12, 13, 14, 15])

@@ -19,9 +19,13 @@ def array(values: Any) -> np.ndarray:
 
 
 def rows(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:
-    """`values` as contiguous float32 [count, *shape]. Flat rows [count, product of shape] will do; else ValueError."""
+    """`values` as contiguous float32 [count, *shape]; else ValueError.
+
+    Flat rows [count, product of shape] will do, and images of any shape where a flat vector [d, 1, 1] is wanted.
+    """
     given = array(values)
-    if given.ndim == 0 or given.shape[1:] not in (shape, (math.prod(shape),)):
+    is_flat = given.ndim == 2 or shape[1:] in ((), (1, 1))
+    if given.ndim < 2 or given.shape[1:] != shape and not (is_flat and math.prod(given.shape[1:]) == math.prod(shape)):
         raise ValueError(f"{name} must be [count, {', '.join(map(str, shape))}], not {list(given.shape)}")
     return np.ascontiguousarray(given, dtype=np.float32).reshape(len(given), *shape)
 

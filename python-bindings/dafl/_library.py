@@ -93,6 +93,7 @@ class Progress(Structure):
         ("seconds_left", c_double),
         ("teacher_calls", c_int64),
         ("teacher_images", c_int64),
+        ("collapses", c_int64),
     ]
 
 
@@ -125,6 +126,15 @@ class DistillationOptions(Structure):
         ("image_source", c_char_p),
         ("gradients", c_char_p),
         ("max_teacher_queries", c_int64),
+        ("images", Floats),
+        ("labels", Labels),
+        ("image_count", c_int64),
+        ("label_weight", c_double),
+        ("mimic_weight", c_double),
+        ("metadata_means", Floats),
+        ("metadata_deviations", Floats),
+        ("metadata_groups", c_int64),
+        ("metadata_steps", c_int64),
         ("log", LogFunction),
         ("log_user_data", c_void_p),
     ]
@@ -144,6 +154,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_network_set_tensor": (c_int, [Handle, c_char_p, Floats, c_int64]),
     "dafl_network_set_threads": (c_int, [Handle, c_int64]),
     "dafl_network_predict": (c_int, [Handle, Floats, c_int64, Floats]),
+    "dafl_network_features": (c_int, [Handle, Floats, c_int64, Floats]),
     "dafl_network_evaluate": (c_int, [Handle, Floats, Labels, c_int64, POINTER(c_double)]),
     "dafl_train_options_init": (c_int, [POINTER(TrainOptions), c_size_t]),
     "dafl_network_train": (c_int, [Handle, Floats, Labels, c_int64, POINTER(TrainOptions)]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from ._arrays import FloatArray, floats
+from ._arrays import FloatArray, floats, integers, labels, rows
 from ._callbacks import STOPPED, Callbacks
 from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction, assign,
                        c_string, check, initialised, library, sized)
@@ -68,11 +68,26 @@ class Options(TypedDict, total=False):
     augmentation: float
     """Strength of the random shifts, turns and scalings of replayed images; 0 for none, 1 for the preset's."""
     image_source: str
-    """"generator" (default), or "noise": standard normal images, the paper's baseline."""
+    """"generator" (default); for comparison, and for who has data: "noise", standard normal images; "data", `images`;
+    "metadata", images from what was noted of the teacher's features."""
     gradients: str
     """"teacher", "student", or "auto" (default): the teacher's if it has backward, else the student's in their place."""
     max_teacher_queries: int
     """Images that the teacher may be asked about, whatever the steps; 0 (default): as many as it takes."""
+    images: Any
+    """Of source "data": [count, channels, height, width]. As contiguous float32 it is not copied, and must stay as it is."""
+    labels: Any
+    """Classes [count] of `images`."""
+    label_weight: float
+    """Share of the labels in the student's loss; 0 (default): knowledge distillation alone, 1: ordinary training."""
+    mimic_weight: float
+    """Of feature mimicking in the student's loss: the squared distance of mapped features to the teacher's; default 0."""
+    metadata_means: Any
+    """Of source "metadata": means [groups, features] of the teacher's features on its training data."""
+    metadata_deviations: Any
+    """And standard deviations [groups, features]."""
+    metadata_steps: int
+    """Steps of Adam on the pixels of a batch of source "metadata"."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +122,8 @@ class Progress:
     """Calls of the teacher's forward and backward."""
     teacher_images: int
     """Images the teacher has answered for."""
+    collapses: int
+    """Generators whose images came to be of few classes and that were started afresh."""
 
     @classmethod
     def _from_structure(cls, structure: ProgressStructure) -> Progress:
@@ -129,22 +146,42 @@ class Distillation:
     def __init__(self, teacher: Teacher | Network, preset: str = "fast", **options: Unpack[Options]) -> None:
         structure = initialised(DistillationOptions, "dafl_distillation_options_init")
         check(library.dafl_distillation_options_preset(ctypes.byref(structure), c_string(preset)))
-        assign(structure, options)
         self._callbacks = Callbacks()
         structure.log = self._log = LogFunction(self._callbacks.guard(_log))
         self._handle = Handle()
         weakref.finalize(self, library.dafl_distillation_destroy, self._handle)
         if isinstance(teacher, Network):
             info = teacher.info
-            self._image_shape, self._classes = info.input_shape, info.outputs
+            self._image_shape, self._classes, self._features = info.input_shape, info.outputs, info.features
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
-            self._image_shape, self._classes = teacher.input_shape, teacher.classes
+            self._image_shape, self._classes, self._features = teacher.input_shape, teacher.classes, teacher.features
             self._teacher = teacher._structure(self._callbacks)
             create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
         else:
             raise TypeError(f"teacher must be a dafl.Teacher or a dafl.Network, not {type(teacher).__name__}")
+        assign(structure, self._borrow(structure, dict(options)))
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
+
+    def _borrow(self, structure: DistillationOptions, options: dict[str, Any]) -> dict[str, Any]:
+        """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
+        self._arrays: dict[str, np.ndarray] = {}
+        if counted := {"image_count", "metadata_groups"} & options.keys():
+            raise TypeError(f"unknown option {counted.pop()!r}")
+        if (images := options.pop("images", None)) is not None:
+            self._arrays["images"] = rows(images, self._image_shape, "images")
+            structure.image_count = len(self._arrays["images"])
+        if (classes := options.pop("labels", None)) is not None:
+            self._arrays["labels"] = labels(classes, structure.image_count)
+        for name in ("metadata_means", "metadata_deviations"):
+            if (values := options.pop(name, None)) is not None:
+                self._arrays[name] = rows(values, (self._features,), name)
+                if structure.metadata_groups not in (0, len(values)):
+                    raise ValueError("metadata_means and metadata_deviations must be of the same shape")
+                structure.metadata_groups = len(values)
+        for name, values in self._arrays.items():
+            setattr(structure, name, integers(values) if name == "labels" else floats(values))
+        return options
 
     def step(self) -> Progress:
         """One step of the generator and the student steps that go with it."""
@@ -183,7 +220,7 @@ class Distillation:
         return images, logits
 
     def student(self) -> Network:
-        """A copy of the student as it is now."""
+        """A copy of the student of this run, until now, that agreed best with the teacher on held-out images."""
         return self._copy(library.dafl_distillation_student)
 
     def generator(self) -> Network:

@@ -135,6 +135,14 @@ class Network:
             views[tensor.name.decode()] = np.ctypeslib.as_array(tensor.data, (math.prod(shape),)).reshape(shape)
         return views
 
+    def features(self, images: Any) -> FloatArray:
+        """Features [count, features], the activations before the last fully connected block, for images as `predict` takes."""
+        info = self.info
+        images = rows(images, info.input_shape, "images")
+        features = np.empty((len(images), info.features), np.float32)
+        check(library.dafl_network_features(self._handle, floats(images), len(images), floats(features)))
+        return features
+
     def predict(self, images: Any) -> FloatArray:
         """Outputs [count, outputs], a classifier's before the softmax, for images [count, channels, height, width]."""
         info = self.info

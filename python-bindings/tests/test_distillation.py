@@ -90,6 +90,7 @@ def test_a_distillation_in_use_is_busy_for_another_thread(numpy_teacher):
 
 def test_every_option_of_the_header_has_its_keyword():
     fields = {name for name, _ in DistillationOptions._fields_} - {"struct_size", "log", "log_user_data"}
+    fields -= {"image_count", "metadata_groups"}  # the arrays tell
     assert fields == set(dafl.Options.__annotations__)
 
 
@@ -135,3 +136,49 @@ def test_the_librarys_log_goes_to_the_logger(numpy_teacher, caplog):
 def test_the_teacher_is_a_teacher():
     with pytest.raises(TypeError, match="dafl.Teacher"):
         dafl.Distillation(lambda images: images)  # type: ignore[arg-type]
+
+
+def test_labelled_images_take_the_generators_place(numpy_teacher):
+    images = np.random.default_rng(0).normal(size=(64, 1, 8, 8)).astype(np.float32)
+    labels = numpy_teacher.network.predict(images).argmax(1)
+    distillation = dafl.Distillation(
+        numpy_teacher.teacher(), student="mlp-64-32-4", threads=1, image_source="data", images=images, labels=labels,
+        label_weight=0.5, batch_size=32, replay_capacity=0, student_steps=1, steps=200, student_learning_rate=0.01)
+    distillation.run()
+    assert distillation.student().evaluate(images, labels) > 0.9
+    shown, _ = distillation.generate(5)
+    assert all((images == image).all((1, 2, 3)).any() for image in shown)
+
+
+def test_images_and_labels_must_fit(numpy_teacher):
+    def create(**options: object) -> None:
+        dafl.Distillation(numpy_teacher.network, **SMALL, image_source="data", **options)
+
+    images = np.zeros((20, 1, 8, 8), np.float32)
+    with pytest.raises(dafl.Error, match="images"):
+        create()
+    with pytest.raises(ValueError, match="images"):
+        create(images=images[:, :, :7])
+    with pytest.raises(ValueError, match="labels"):
+        create(images=images, labels=np.zeros(19, int))
+    with pytest.raises(dafl.Error, match=r"labels\[3\]"):
+        create(images=images, labels=np.arange(20) + 1)
+    with pytest.raises(TypeError, match="image_count"):
+        create(images=images, image_count=21)
+
+
+def test_metadata_and_features(numpy_teacher):
+    images = np.random.default_rng(0).normal(size=(50, 1, 8, 8)).astype(np.float32)
+    features = numpy_teacher.network.features(images)
+    assert np.allclose(features, numpy_teacher.forward(images)[1], atol=1e-5)
+    metadata = {"metadata_means": features.mean(0, keepdims=True), "metadata_deviations": features.std(0, keepdims=True)}
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL, image_source="metadata", metadata_steps=5, **metadata)
+    distillation.run()
+    with pytest.raises(ValueError, match="same shape"):
+        dafl.Distillation(numpy_teacher.teacher(), **SMALL, image_source="metadata",
+                          **metadata | {"metadata_deviations": np.ones((2, 16))})
+
+
+def test_features_of_a_network_without_any():
+    with pytest.raises(dafl.Error, match="no features"):
+        dafl.Network("mlp-8-2").features(np.zeros((1, 8), np.float32))

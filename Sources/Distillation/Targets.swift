@@ -1,0 +1,11 @@
+import Numerics
+
+/// What the student is to answer for a batch of n images.
+struct Targets {
+    /// The teacher's logits t [n, K].
+    let logits: Batch
+    /// The teacher's features f [n, F]; nil when it has none, or was not asked anew.
+    var features: Batch?
+    /// The images' classes [n], where the images are labelled data.
+    var labels: [Int]?
+}

@@ -1,0 +1,172 @@
+"""What the report measures: for each pair of networks its teacher and its rows."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import dafl
+from images import Images
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work the report does: the full form, or the quick one, which shows that everything works."""
+
+    is_quick: bool
+
+    @property
+    def epochs(self) -> int:
+        return 2 if self.is_quick else 10
+
+    def steps(self, full: int) -> dict[str, int]:
+        return {"steps": max(2, full // 40) if self.is_quick else full}
+
+    def seeds(self, count: int) -> range:
+        return range(1 if self.is_quick else count)
+
+
+@dataclass
+class Pair:
+    """A teacher and a student of the paper, on one data set."""
+
+    name: str
+    title: str
+    teacher_architecture: str
+    student: str
+    size: int
+    training: Images
+    test: Images
+    budget: Budget
+
+    @cached_property
+    def standard(self) -> tuple[float, float]:
+        scaled = self.training.pixels / np.float32(255)
+        return float(scaled.mean()), float(scaled.std())
+
+    @cached_property
+    def training_images(self) -> np.ndarray:
+        return self.training.prepared(self.size, *self.standard)
+
+    @cached_property
+    def test_images(self) -> np.ndarray:
+        return self.test.prepared(self.size, *self.standard)
+
+    @cached_property
+    def teacher(self) -> dafl.Network:
+        teacher = dafl.Network(self.teacher_architecture, seed=0)
+        teacher.train(self.training_images, self.training.labels, epochs=self.budget.epochs, batch_size=128,
+                      schedule="cosine", learning_rate=2e-3 if "lenet" in self.teacher_architecture else 5e-4, seed=0)
+        return teacher
+
+    def accuracy(self, network: dafl.Network) -> float:
+        return network.evaluate(self.test_images, self.test.labels)
+
+    def answers(self, kind: str) -> dafl.Teacher:
+        """The teacher as one that can only be asked."""
+        shape = self.teacher.info.input_shape
+        if kind == "labels":
+            return dafl.Teacher(lambda images: np.eye(10, dtype=np.float32)[self.teacher.predict(images).argmax(1)],
+                                input_shape=shape, classes=10, answers="labels")
+        return dafl.Teacher(self.teacher.predict, input_shape=shape, classes=10)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to a student, measured over some seeds."""
+
+    key: str
+    title: str
+    published: float | None = None
+    """The paper's number in percent."""
+    seeds: range = range(1)
+    teacher: str = "network"
+    """"network", or "logits" or "labels": what a teacher answers that can only be asked."""
+    preset: str = "fast"
+    options: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+    group: str = "table"
+    """"table", "ablation" or "queries"."""
+
+
+def run(pair: Pair, row: Row, seed: int, watch: Callable[[dafl.Distillation, dafl.Progress], None] | None = None) -> dict:
+    """A distillation from beginning to end; `watch` sees every step."""
+    teacher = pair.teacher if row.teacher == "network" else pair.answers(row.teacher)
+    options = {"student": pair.student, "seed": seed} | row.options
+    distillation = dafl.Distillation(teacher, row.preset, **options)
+    last = None
+
+    def on_step(progress: dafl.Progress) -> None:
+        nonlocal last
+        last = progress
+        if watch:
+            watch(distillation, progress)
+
+    start = time.perf_counter()
+    distillation.run(on_step)
+    assert last is not None
+    return {"pair": pair.name, "row": row.key, "seed": seed, "accuracy": pair.accuracy(distillation.student()),
+            "agreement": last.agreement, "seconds": last.seconds_elapsed if watch else time.perf_counter() - start,
+            "queries": last.teacher_images, "effective_classes": last.effective_classes, "collapses": last.collapses}
+
+
+def rows(pair: Pair, budget: Budget, other_digits: np.ndarray | None) -> Iterator[Row]:
+    """The table's rows for a pair; `other_digits` are USPS's, prepared."""
+    is_lenet, is_mnist = pair.size == 32, pair.name != "fashion"
+
+    def published(lenet: float, perceptron: float) -> float | None:
+        return (lenet if is_lenet else perceptron) if is_mnist else None
+
+    epochs = budget.epochs * len(pair.training.labels) // 128
+    from_data = {"image_source": "data", "images": pair.training_images, "labels": pair.training.labels, "batch_size": 128,
+                 "replay_capacity": 0, "student_steps": 1, "steps": epochs,
+                 "student_learning_rate": 2e-3 if is_lenet else 5e-4}
+    few = budget.seeds(3 if is_lenet and is_mnist else 1)
+    yield Row("data", "standard training on data", published(98.65, 98.11), few, options=from_data | {"label_weight": 1})
+    yield Row("kd", "knowledge distillation on data", published(98.91, 98.39), few,
+              options=from_data | {"label_weight": 0.1, "temperature": 4})
+    default = budget.steps(1800)
+    yield Row("dafl", "**DAFL, default**", published(98.20, 97.91), budget.seeds(5 if is_lenet and is_mnist else 3),
+              options=default, note="the preset fast as it is" if not budget.is_quick else "")
+    if not is_mnist:
+        return
+    yield Row("noise", "normal noise as data", published(88.01, 87.58), few, options={"image_source": "noise"} | default)
+    if other_digits is not None:
+        yield Row("usps", "USPS as data", published(94.56, 93.99), few,
+                  options={name: value for name, value in from_data.items() if name != "labels"} | {"images": other_digits})
+    features = pair.teacher.features(pair.training_images)
+    groups = [features[pair.training.labels == label] for label in range(10)]
+    yield Row("metadata", "metadata (Lopes et al.)", published(92.47, 91.24), options=budget.steps(400) | {
+        "image_source": "metadata", "metadata_steps": 60, "augmentation": 0,
+        "metadata_means": np.stack([group.mean(0) for group in groups]),
+        "metadata_deviations": np.stack([group.std(0) for group in groups])}, note="means and deviations for each class")
+    yield Row("paper", "DAFL, preset paper", published(98.20, 97.91), preset="paper", options=budget.steps(400),
+              note="400 of the paper's 24,000 steps")
+    yield Row("logits", "DAFL, a teacher that answers logits only", seeds=few, teacher="logits", options=default)
+    yield Row("labels", "DAFL, a teacher that answers labels only", seeds=few, teacher="labels", options=default)
+    if not is_lenet:
+        return
+    yield Row("differences", "DAFL, logits only, gradients by random differences", teacher="logits",
+              options=default | {"gradients": "differences"})
+    yield Row("mimic", "DAFL with feature mimicking", options=default | {"mimic_weight": 0.1})
+    yield Row("same", "DAFL, a student with the teacher's architecture", options=default | {"student": "lenet5"})
+
+    for one_hot in (1, 0):
+        for activation in (0.1, 0):
+            for entropy in (5, 0):
+                parts = [name for name, weight in (("L_oh", one_hot), ("L_a", activation), ("L_ie", entropy)) if weight]
+                yield Row(f"ablation-{'-'.join(parts) or 'none'}", " + ".join(parts) or "none: the generator does not learn",
+                          group="ablation", options=budget.steps(300) | {
+                              "one_hot_weight": one_hot, "activation_weight": activation, "entropy_weight": entropy})
+    for queries in (10**5, 10**6, 10**7):
+        # Each step asks about the generator's batch of 256 and, with augmentation, about the student's ten.
+        few_questions = queries <= 10**5
+        steps = queries // (256 if few_questions else 256 * 11)
+        options = {"augmentation": 0.0 if few_questions else 1.0, "max_teacher_queries": queries, "steps": max(steps, 1),
+                   "replay_capacity": min(409_600, max(256 * steps, 256))}
+        if budget.is_quick:
+            options |= budget.steps(steps) | {"max_teacher_queries": queries // 40}
+        yield Row(f"queries-{queries}", f"{queries:,} queries", group="queries", teacher="logits", options=options)
