@@ -372,7 +372,10 @@ typedef struct dafl_distillation_options {
                                        the teacher's features */
     const char *gradients;          /* whose gradients lead from the teacher's answers back to the images: "teacher",
                                        "student", which comes to approximate it, or "auto": the teacher's if it has
-                                       backward, else the student's; "auto" for both */
+                                       backward, else the student's; or "differences": finite differences of its answers,
+                                       which must not be labels, in random directions; "auto" for both */
+    int64_t difference_directions;  /* of "differences", an image and generator step, each a further query: 1 to 1024;
+                                       1 | 1 */
     int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps: from 1; 0 for both:
                                        as many as it takes */
     const float *images;            /* of source "data": [image_count, channels, height, width]; borrowed, as all four arrays

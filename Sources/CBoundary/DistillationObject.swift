@@ -52,6 +52,7 @@ extension DistillationOptions {
         c.augmentation = augmentation
         c.image_source = StaticText.pointer("generator")
         c.gradients = StaticText.pointer("auto")
+        c.difference_directions = Int64(differenceDirections)
         c.max_teacher_queries = Int64(maxTeacherQueries)
         c.label_weight = labelWeight
         c.mimic_weight = mimicWeight
@@ -83,6 +84,7 @@ extension DistillationOptions {
         augmentation = c.augmentation
         imageSource = try requireCase(c.image_source, "image_source")
         gradients = try requireCase(c.gradients, "gradients")
+        differenceDirections = try whole(c.difference_directions, "difference_directions")
         maxTeacherQueries = try whole(c.max_teacher_queries, "max_teacher_queries")
         labelWeight = c.label_weight
         mimicWeight = c.mimic_weight

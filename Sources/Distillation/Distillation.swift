@@ -40,17 +40,28 @@ package final class Distillation {
         let teacher: any Teacher = answers == .logits ? observed : AnswerReading(observed, answers)
         guard teacher.givesGradients || options.gradients != .teacher else {
             throw DaflError.invalid(
-                "gradients", "\"teacher\"", "\"student\" or \"auto\" for a teacher without backward or logits")
+                "gradients", "\"teacher\"",
+                "\"student\", \"differences\" or \"auto\" for a teacher without backward or logits")
+        }
+        guard answers != .labels || options.gradients != .differences else {
+            throw DaflError.invalid(
+                "gradients", "\"differences\"",
+                "\"student\" or \"auto\" for a teacher that answers with labels, which small steps do not change")
         }
         let leadsToImages = options.imageSource == .generator || options.imageSource == .metadata
-        let usesItsGradients = leadsToImages && options.gradients != .student && teacher.givesGradients
+        let usesItsGradients = leadsToImages && [.auto, .teacher].contains(options.gradients) && teacher.givesGradients
 
         self.options = options
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
         (self.observed, self.teacher) = (observed, teacher)
-        let differentiable = usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
+        let differentiable: any Teacher =
+            if options.gradients == .differences {
+                DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.seed)
+            } else {
+                usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
+            }
         source = try Self.source(teacher, differentiable: differentiable, options, compute)
         training = try StudentTraining(student, of: teacher, options, compute)
         selection = try StudentSelection(student, image: teacher.inputShape, options, compute)

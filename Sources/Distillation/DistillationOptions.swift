@@ -6,7 +6,7 @@ import Training
 package struct DistillationOptions {
     package enum ImageSourceKind: String, CaseIterable { case generator, noise, data, metadata }
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
-    package enum GradientKind: String, CaseIterable { case auto, teacher, student }
+    package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
 
     /// The student's architecture.
     package var student = "lenet5-half"
@@ -48,8 +48,11 @@ package struct DistillationOptions {
     /// What source `metadata` makes its images from, in so many steps on their pixels.
     package var metadata: FeatureMetadata?
     package var metadataSteps = 100
-    /// Whose gradients lead from the teacher's logits back to the images; `auto` for the teacher's, if it gives them.
+    /// Whose gradients lead from the teacher's logits back to the images: `auto` for the teacher's, if it gives them, else the
+    /// student's; `differences` for finite differences of the teacher's answers.
     package var gradients = GradientKind.auto
+    /// m of `differences`: random directions an image and generator step, each a question to the teacher.
+    package var differenceDirections = 1
     /// Images that the teacher may be asked about; 0 for as many as it takes.
     package var maxTeacherQueries = 0
 
@@ -72,6 +75,7 @@ package struct DistillationOptions {
         try require("student_steps", studentSteps, 0...most)
         try require("replay_capacity", replayCapacity, 0...most)
         try require("restart_steps", restartSteps, 0...Int.max)
+        try require("difference_directions", differenceDirections, 1...1024)
         try require("max_teacher_queries", maxTeacherQueries, 0...Int.max)
         try require("generator_width", generatorWidth, 2...4096)
         try require("latent_size", latentSize, 1...1 << 20)

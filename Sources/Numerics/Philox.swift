@@ -19,6 +19,7 @@ package struct Philox {
         case generatorWeights = 6
         case samples = 7
         case mimic = 8
+        case differences = 9
     }
 
     private let key: (UInt32, UInt32)
@@ -100,6 +101,17 @@ package struct Philox {
     package mutating func fillNormal(_ batch: Batch) {
         for sample in 0..<batch.samples {
             for element in 0..<batch.elements { batch[sample, element] = nextNormal() }
+        }
+    }
+
+    /// Fills a batch with 1 and -1, each as likely, sample by sample.
+    package mutating func fillSigns(_ batch: Batch) {
+        var bits: UInt32 = 0
+        for sample in 0..<batch.samples {
+            for element in 0..<batch.elements {
+                bits = element % 32 == 0 ? next() : bits >> 1
+                batch[sample, element] = bits & 1 == 0 ? 1 : -1
+            }
         }
     }
 

@@ -47,11 +47,12 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
     return *memory ? 0 : ENOMEM;
 }
 
-static void test_preset(const char *preset) {
+static void test_preset(const char *preset, const char *gradients) {
     dafl_network *teacher = make_network("lenet5", 1);
     dafl_distillation_options options = small_options();
     WORKS(dafl_distillation_options_preset(&options, preset));
     options.student = "lenet5-half";
+    options.gradients = gradients;
     options.threads = 2;
     options.batch_size = 40;
     options.generator_width = 8;
@@ -73,6 +74,7 @@ void test_allocation(void) {
     free(malloc(1000));
     counts = false;
     CHECK(largest == 1000); /* the counting itself works */
-    test_preset("fast");
-    test_preset("paper");
+    test_preset("fast", "auto");
+    test_preset("paper", "auto");
+    test_preset("fast", "differences");
 }

@@ -124,6 +124,17 @@ static void test_teacher_descriptions(void) {
     teacher.backward = NULL;
     options.gradients = "teacher";
     REFUSES_CREATION("gradients", "teacher", &teacher, &options);
+    options.gradients = "differences";
+    REFUSES_CREATION("gradients", "labels", &teacher, &options);
+    for (teacher.answers = 0; teacher.answers < DAFL_ANSWERS_LABELS; teacher.answers++) {
+        dafl_progress progress = {.struct_size = sizeof progress};
+        options.difference_directions = 3;
+        WORKS(dafl_distillation_create(&teacher, &options, &made));
+        WORKS(dafl_distillation_step(made, &progress));
+        CHECK(progress.teacher_images == (1 + 3 + options.student_steps) * options.batch_size);
+        dafl_distillation_destroy(made);
+        made = NULL;
+    }
     options.gradients = "auto";
     for (teacher.answers = 0; teacher.answers <= DAFL_ANSWERS_LABELS; teacher.answers++) {
         WORKS(dafl_distillation_create(&teacher, &options, &made));
@@ -162,6 +173,9 @@ static void test_options(void) {
     REFUSES_NEGATIVE(replay_capacity);
     REFUSES_NEGATIVE(restart_steps);
     REFUSES_NEGATIVE(max_teacher_queries);
+    REFUSES_NOT_POSITIVE(difference_directions);
+    REFUSES_OPTION(difference_directions, 1025);
+    REFUSES_OPTION(difference_directions, INT64_MAX);
     REFUSES_OPTION(gradients, NULL);
     REFUSES_OPTION(gradients, "numerical");
     REFUSES_NOT_POSITIVE(generator_width);

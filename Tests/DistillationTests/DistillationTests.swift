@@ -7,7 +7,7 @@ import Training
 
 /// What a distillation promises as a whole, with networks so small that a step takes no time.
 struct DistillationTests {
-    private static func options(_ change: (inout DistillationOptions) -> Void = { _ in }) -> DistillationOptions {
+    static func options(_ change: (inout DistillationOptions) -> Void = { _ in }) -> DistillationOptions {
         var options = Preset.fast.options
         options.student = "mlp-64-16-4"
         options.threads = 1
@@ -28,7 +28,7 @@ struct DistillationTests {
         try Distillation(teacher: CrookedTeacher("mlp-64-16-4", fault), options)
     }
 
-    private static func weights(_ network: Network) -> [Float] {
+    static func weights(_ network: Network) -> [Float] {
         network.parameters.flatMap { parameter in (0..<parameter.value.count).map { parameter.value[$0] } }
     }
 

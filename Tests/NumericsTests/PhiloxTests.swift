@@ -125,6 +125,21 @@ import Testing
         }
     }
 
+    @Test func fillSignsGoesSampleBySampleAndLeavesUnusedLanesZero() throws {
+        let batch = try Batch(samples: 19, shape: Shape([40]))
+        var (random, same) = (Philox(seed: 7, stream: .differences), Philox(seed: 7, stream: .differences))
+        random.fillSigns(batch)
+        for sample in 0..<19 {
+            let words = [same.next(), same.next()]
+            for element in 0..<40 {
+                #expect(batch[sample, element] == (words[element / 32] >> UInt32(element % 32) & 1 == 0 ? 1 : -1))
+            }
+        }
+        for sample in 19..<32 {
+            for element in 0..<40 { #expect(batch[sample, element] == 0) }
+        }
+    }
+
     private func moment(_ numbers: [Float], _ order: Int) -> Double {
         var total = 0.0
         for number in numbers {

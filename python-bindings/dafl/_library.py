@@ -125,6 +125,7 @@ class DistillationOptions(Structure):
         ("augmentation", c_double),
         ("image_source", c_char_p),
         ("gradients", c_char_p),
+        ("difference_directions", c_int64),
         ("max_teacher_queries", c_int64),
         ("images", Floats),
         ("labels", Labels),

@@ -71,7 +71,10 @@ class Options(TypedDict, total=False):
     """"generator" (default); for comparison, and for who has data: "noise", standard normal images; "data", `images`;
     "metadata", images from what was noted of the teacher's features."""
     gradients: str
-    """"teacher", "student", or "auto" (default): the teacher's if it has backward, else the student's in their place."""
+    """"teacher", "student", or "auto" (default): the teacher's if it has backward, else the student's in their place; or
+    "differences": finite differences of its answers, which must not be labels, in random directions."""
+    difference_directions: int
+    """Of "differences", an image and generator step, each a further query: 1 (default) to 1024."""
     max_teacher_queries: int
     """Images that the teacher may be asked about, whatever the steps; 0 (default): as many as it takes."""
     images: Any

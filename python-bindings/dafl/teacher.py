@@ -28,8 +28,9 @@ class Teacher:
     number by logits and features (None when there are none), it returns the gradient of that number by the images, in
     their shape. The images are those of an earlier call of `forward`, but not always of the latest.
 
-    Without `backward` the teacher only answers, and the student's gradients take the place of its own. `answers` says what
-    `forward` returns when it cannot give logits: "probabilities", or "labels": rows whose largest number names the class.
+    Without `backward` the teacher only answers, and the student's gradients take the place of its own, or finite differences
+    with the option `gradients="differences"`. `answers` says what `forward` returns when it cannot give logits:
+    "probabilities", or "labels": rows whose largest number names the class.
 
     All arrays that come in are read-only views of the library's memory, without a copy, and valid during the call only.
     Results may be arrays or PyTorch tensors; a wrong shape is a ValueError, raised by whatever the distillation was

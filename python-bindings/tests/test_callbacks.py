@@ -127,8 +127,9 @@ def test_bare_callbacks(numpy_teacher, raw_distillation, field, kind, answer, st
     assert library.dafl_distillation_run(handle, ProgressFunction(), None) == errors.OK
 
 
-@pytest.mark.parametrize("answers", ["logits", "probabilities", "labels"])
-def test_a_teacher_that_only_answers(numpy_teacher, answers):
+@pytest.mark.parametrize("answers, gradients", [("logits", "auto"), ("probabilities", "auto"), ("labels", "auto"),
+                                                ("logits", "differences"), ("probabilities", "differences")])
+def test_a_teacher_that_only_answers(numpy_teacher, answers, gradients):
     def forward(images):
         logits = numpy_teacher.forward(images)[0]
         if answers == "labels":
@@ -137,12 +138,23 @@ def test_a_teacher_that_only_answers(numpy_teacher, answers):
         return logits if answers == "logits" else exponentials / exponentials.sum(1, keepdims=True)
 
     teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4, answers=answers)
-    distillation = dafl.Distillation(teacher, **SMALL | {"steps": 60, "batch_size": 64, "replay_capacity": 1000})
+    distillation = dafl.Distillation(teacher, **SMALL | {"steps": 60, "batch_size": 64, "replay_capacity": 1000,
+                                                   "gradients": gradients})
     first = distillation.step()
     distillation.run()
     assert distillation.step().agreement > first.agreement
     with pytest.raises(ValueError, match="answers"):
         dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4, answers="guesses")
+
+
+def test_differences_ask_once_for_each_direction(numpy_teacher):
+    teacher = dafl.Teacher(numpy_teacher.forward, input_shape=(1, 8, 8), classes=4, features=16)
+    distillation = dafl.Distillation(teacher, **SMALL, gradients="differences", difference_directions=5)
+    assert distillation.step().teacher_images == (1 + 5 + SMALL["student_steps"]) * SMALL["batch_size"]
+    labels = dafl.Teacher(lambda images: numpy_teacher.forward(images)[0], input_shape=(1, 8, 8), classes=4, answers="labels")
+    with pytest.raises(dafl.Error, match="gradients.*labels") as raised:
+        dafl.Distillation(labels, **SMALL, gradients="differences")
+    assert raised.value.status == errors.INVALID_ARGUMENT
 
 
 def test_probabilities_are_the_logits_they_come_from(numpy_teacher):
