@@ -15,7 +15,7 @@ LIBRARY_FLAGS := -c release --product dafl --scratch-path .build-lib -Xswiftc -s
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install test demo bench bench-kernels clean
+.PHONY: help setup lib header install test demo bench bench-kernels report clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -71,6 +71,14 @@ bench: ## Measures libdafl beside PyTorch and ONNX Runtime; CHECK=1 holds the ra
 
 bench-kernels: ## Measures the kernels alone, beside the processor's peak
 	scripts/bench-kernels
+
+# DATA is a folder with mnist/ and usps/; the quick form needs none.
+DATA ?= ../shared/data
+report: ## Reruns the paper's table and more into docs/report, in hours; QUICK=1 tries all of it in minutes
+	$(MAKE) setup
+	.venv/bin/pip install -q --disable-pip-version-check matplotlib
+	$(MAKE) lib
+	$(WITH_LIBRARY) .venv/bin/python benchmarks/report/run.py --data $(DATA) $(if $(QUICK),--quick) $(ROWS)
 
 clean: ## Removes all that was built, and .venv
 	rm -rf .build .build-lib build .venv

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import dafl
+import dafl.errors
 from images import Images
 
 
@@ -98,15 +99,16 @@ def run(pair: Pair, row: Row, seed: int, watch: Callable[[dafl.Distillation, daf
     options = {"student": pair.student, "seed": seed} | row.options
     distillation = dafl.Distillation(teacher, row.preset, **options)
     last = None
-
-    def on_step(progress: dafl.Progress) -> None:
-        nonlocal last
-        last = progress
-        if watch:
-            watch(distillation, progress)
-
     start = time.perf_counter()
-    distillation.run(on_step)
+    while last is None or last.step < last.steps:
+        try:
+            last = distillation.step()
+        except dafl.Error as error:
+            if error.status != dafl.errors.QUERIES_SPENT:
+                raise
+            break
+        if watch:
+            watch(distillation, last)
     assert last is not None
     return {"pair": pair.name, "row": row.key, "seed": seed, "accuracy": pair.accuracy(distillation.student()),
             "agreement": last.agreement, "seconds": last.seconds_elapsed if watch else time.perf_counter() - start,
