@@ -88,12 +88,14 @@ const char *dafl_last_error(void);
  *     lenet5-half                 the same at half the width, 15,738 parameters
  *     resnet18, resnet34          for small images, [3,32,32], with a 3x3 stem; 11,173,962 and 21,282,122 parameters
  *     mlp-784-1200-1200-10        linear layers with ReLU between them, of any sizes
- *     dafl-generator              the generator of the paper
+ *     dafl-generator              the generator of the paper, for images of any size
+ *     dafl-vector-generator       a generator of vectors, of linear layers
  *
  * Arguments in parentheses change the defaults: "lenet5(channels=3,classes=26)",
- * "resnet18(side=64,channels=1,classes=100)", "dafl-generator(latent=100,side=32,channels=1,width=128)". Tensors have the
- * names and layouts of the same module in PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so load_state_dict
- * takes them as they are.
+ * "resnet18(side=64,channels=1,classes=100)", "dafl-generator(latent=100,side=32,channels=1,width=128)", or with
+ * rows=48,columns=64 in the place of the side, each up to 4096, "dafl-vector-generator(latent=100,outputs=784,width=128)".
+ * Tensors have the names and layouts of the same module in PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so
+ * load_state_dict takes them as they are.
  */
 typedef struct dafl_network dafl_network;
 
@@ -356,7 +358,12 @@ typedef struct dafl_distillation_options {
                                        batch_size to 2^30; 204,800 | 0: it learns from the generator's own batch.
                                        Takes 4 bytes a pixel as it fills: 0.8 GB for 204,800 images of 32 x 32 */
     int64_t restart_steps;          /* a fresh generator every so many steps, for more variety; 60 | 0: one for the run */
-    int64_t generator_width;        /* channels of the generator's widest layers: 2 to 4096; 16 | 128 */
+    const char *generator;          /* what makes the teacher's inputs: "convolution", for images and for vectors that are a
+                                       square image of one channel; "perceptron", for anything; or "auto": the convolution
+                                       for images, and for vectors that are a square image with a side from 16 up and
+                                       divisible by 4, such as 784 = 28 x 28, the perceptron for others; "auto" for both */
+    int64_t generator_width;        /* channels of the convolution's widest layers, and an eighth of the perceptron's hidden
+                                       units: 2 to 4096; 16 | 128 */
     int64_t latent_size;            /* length of the generator's noise vector: 1 to 2^20; 100 | 100 */
     double one_hot_weight;          /* of L_oh in L_G: -1e6 to 1e6, as the next two; 1 | 1 */
     double activation_weight;       /* of L_a in L_G; 0.1 | 0.1 */
@@ -367,7 +374,8 @@ typedef struct dafl_distillation_options {
     const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
                                        "cosine" | "constant" */
     double augmentation;            /* strength of the random shifts, turns and scalings of replayed images, about which the
-                                       teacher is asked again: 0 to 10; 1 | 0 */
+                                       teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as
+                                       images, and images with a side below 4, are left as they are */
     const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard
                                        normal images; "data", the images below; "metadata", images from what was noted of
                                        the teacher's features */
@@ -436,9 +444,9 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
  * options: copied.
  * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
- *   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher whose input is neither a square image with a side divisible by 4
- *   nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers that are not finite
- *   or its backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+ *   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no
+ *   square image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its backward is wrong, told in
+ *   numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
  */
 dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_distillation_options *options,
                                      dafl_distillation **out);

@@ -60,9 +60,9 @@ public func dafl_distillation_options_preset(
 /// - Parameter options: copied.
 /// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
-///   teacher's; DAFL_ERROR_UNSUPPORTED for a teacher whose input is neither a square image with a side
-///   divisible by 4 nor a vector that is one such image of one channel; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its
-///   backward is wrong, told in numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+///   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no square
+///   image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its backward is wrong, told in numbers;
+///   DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
 @c @implementation
 public func dafl_distillation_create(
     _ teacher: UnsafePointer<dafl_teacher>?, _ options: UnsafePointer<dafl_distillation_options>?,

@@ -40,6 +40,7 @@ extension DistillationOptions {
         c.student_steps = Int64(studentSteps)
         c.replay_capacity = Int64(replayCapacity)
         c.restart_steps = Int64(restartSteps)
+        c.generator = StaticText.pointer("auto")
         c.generator_width = Int64(generatorWidth)
         c.latent_size = Int64(latentSize)
         c.one_hot_weight = lossWeights.oneHot
@@ -73,6 +74,7 @@ extension DistillationOptions {
         studentSteps = try whole(c.student_steps, "student_steps")
         replayCapacity = try whole(c.replay_capacity, "replay_capacity")
         restartSteps = try whole(c.restart_steps, "restart_steps")
+        generator = try requireCase(c.generator, "generator")
         generatorWidth = try whole(c.generator_width, "generator_width")
         latentSize = try whole(c.latent_size, "latent_size")
         lossWeights = GeneratorLoss.Weights(

@@ -4,24 +4,27 @@ import Numerics
 /// Moves, turns, scales and shears images a little, each in its own way.
 ///
 /// The labels need not survive it: the teacher is asked again about the image as it is then. At strength 1 an image moves by
-/// up to a sixteenth of its side, turns by up to 0.25 radians, is scaled by a factor between exp(-0.15) and exp(0.15), and sheared
-/// by up to 0.15: each number evenly distributed, the factor on a logarithmic scale.
+/// up to a sixteenth of its height and width, turns by up to 0.25 radians, is scaled by a factor between exp(-0.15) and
+/// exp(0.15), and sheared by up to 0.15: each number evenly distributed, the factor on a logarithmic scale. Angles and shears
+/// are those of the image stretched to a square, so that the ends of a long one stay within it.
 final class Augmentation {
     private let strength: Float
     private let channels: Int
-    private let side: Int
+    private let height: Int
+    private let width: Int
     private let maps: Tensor  // [n, 6]
     private let plain: Tensor  // rows [n, image]
     private let warped: Tensor
 
-    /// nil when there is nothing to do: strength 0, or inputs that are no images.
-    init?(strength: Double, samples: Int, image: Shape) throws {
-        guard strength > 0, let (channels, side) = image.asSquareImage else { return nil }
+    /// nil when there is nothing to do: strength 0, inputs that are no images, or images of fewer than 4 pixels to a side.
+    init?(strength: Double, samples: Int, image: (channels: Int, height: Int, width: Int)?) throws {
+        guard strength > 0, let image, min(image.height, image.width) >= 4 else { return nil }
         self.strength = Float(strength)
-        (self.channels, self.side) = (channels, side)
+        (channels, height, width) = image
+        let count = channels * height * width
         maps = try Tensor([samples, 6])
-        plain = try Tensor([samples, image.count])
-        warped = try Tensor([samples, image.count])
+        plain = try Tensor([samples, count])
+        warped = try Tensor([samples, count])
     }
 
     func apply(_ random: inout Philox, _ images: Batch, _ compute: Compute) {
@@ -29,7 +32,8 @@ final class Augmentation {
         images.store(rows: plain.pointer, compute)
         compute.parallel(images.samples) { range in
             compute.kernels.warp(
-                plain.pointer, warped.pointer, maps.pointer, channels, side, side, range.lowerBound, range.upperBound)
+                plain.pointer, warped.pointer, maps.pointer, channels, height, width, range.lowerBound,
+                range.upperBound)
         }
         images.load(rows: warped.pointer, compute)
     }
@@ -39,15 +43,18 @@ final class Augmentation {
         let angle = 0.25 * strength * random.nextSymmetric()
         let scale = exp(0.15 * strength * random.nextSymmetric())
         let shear = 0.15 * strength * random.nextSymmetric()
-        let down = strength * Float(side) / 16 * random.nextSymmetric()
-        let right = strength * Float(side) / 16 * random.nextSymmetric()
-        let centre = Float(side - 1) / 2
+        let down = strength * Float(height) / 16 * random.nextSymmetric()
+        let right = strength * Float(width) / 16 * random.nextSymmetric()
+        let (centreRow, centreColumn) = (Float(height - 1) / 2, Float(width - 1) / 2)
         let (cosine, sine) = (cos(angle) * scale, sin(angle) * scale)
-        map[1] = cosine + shear * sine
-        map[2] = -sine + shear * cosine
-        map[4] = sine
-        map[5] = cosine
-        map[0] = centre + down - (map[1] + map[2]) * centre
-        map[3] = centre + right - (map[4] + map[5]) * centre
+        // Of a square image, as which one of any shape is seen: columns are its rows times `stretch`.
+        let (a, b, c, d) = (cosine + shear * sine, -sine + shear * cosine, sine, cosine)
+        let stretch = centreColumn / centreRow
+        map[0] = centreRow + down - (a + b) * centreRow
+        map[1] = a
+        map[2] = b / stretch
+        map[3] = centreColumn + right - (c + d) * centreColumn
+        map[4] = c * stretch
+        map[5] = d
     }
 }

@@ -28,6 +28,8 @@ package struct DistillationOptions {
     package var replayCapacity: Int
     /// A fresh generator every so many steps; 0 for one in the whole run.
     package var restartSteps: Int
+    package var generator = GeneratorKind.auto
+    /// Channels of the convolutional generator's widest layers, and an eighth of the perceptron's hidden units.
     package var generatorWidth: Int
     package var latentSize: Int
     package var lossWeights: GeneratorLoss.Weights

@@ -88,25 +88,17 @@ final class GeneratorSource: ImageSource {
     }
 
     private static func architecture(_ input: Shape, _ options: DistillationOptions) throws -> String {
-        guard let image = input.asSquareImage, image.side % 4 == 0 else {
+        let (kind, width) = (options.generator, options.generatorWidth)
+        if kind != .perceptron, let (channels, rows, columns) = kind.image(of: input) {
+            let size = rows == columns ? "side=\(rows)" : "rows=\(rows),columns=\(columns)"
+            return "dafl-generator(latent=\(options.latentSize),\(size),channels=\(channels),width=\(width))"
+        }
+        guard kind != .convolution else {
             throw DaflError(
                 .unsupported,
-                "the generator makes square images whose side is divisible by 4, or vectors of as many numbers; "
-                    + "the teacher's input_shape is \(input)")
+                "generator \"convolution\" makes images, and vectors that are a square image; for the teacher's input_shape "
+                    + "\(input) use \"perceptron\" or \"auto\"")
         }
-        return "dafl-generator(latent=\(options.latentSize),side=\(image.side),channels=\(image.channels),"
-            + "width=\(options.generatorWidth))"
-    }
-}
-
-extension Shape {
-    /// The shape of a square image, or of a vector that is one row by row; nil when it is neither.
-    var asSquareImage: (channels: Int, side: Int)? {
-        let (channels, height, width) = channelsHeightWidth
-        if height == 1, width == 1 {
-            let side = Int(Double(channels).squareRoot().rounded())
-            return side * side == channels ? (1, side) : nil
-        }
-        return height == width ? (channels, height) : nil
+        return "dafl-vector-generator(latent=\(options.latentSize),outputs=\(input.count),width=\(8 * width))"
     }
 }

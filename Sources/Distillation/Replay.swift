@@ -24,7 +24,7 @@ final class Replay {
         // Noise is noise from every side.
         augmentation = try Augmentation(
             strength: options.imageSource == .noise ? 0 : options.augmentation, samples: images.samples,
-            image: teacher.inputShape)
+            image: options.generator.image(of: teacher.inputShape))
         asksAgain = augmentation != nil || options.mimicWeight > 0
         self.teacher = try teacher.plan(images, gradients: false, compute)
         self.compute = compute

@@ -106,14 +106,17 @@ static void test_teacher_descriptions(void) {
     REFUSES_CREATION("student", "[4, 16, 16]", &teacher, &options);
     options = small_options();
 
-    /* The generator doubles a quarter-size picture twice. */
-    teacher = good;
-    teacher.input_shape[1] = teacher.input_shape[2] = 6;
-    options.student = "mlp-36-4";
-    EXPECT_EITHER(DAFL_ERROR_INVALID_ARGUMENT, DAFL_ERROR_UNSUPPORTED,
-                  dafl_distillation_create(&teacher, &options, &made));
+    /* The same numbers as other images and as a vector. */
+    static const int64_t others[][3] = {{1, 2, 32}, {4, 16, 1}, {64, 1, 1}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        teacher = good;
+        memcpy(teacher.input_shape, others[i], sizeof others[i]);
+        WORKS(dafl_distillation_create(&teacher, &options, &made));
+        WORKS(dafl_distillation_run(made, NULL, NULL));
+        dafl_distillation_destroy(made);
+        made = NULL;
+    }
 
-    options = small_options();
     teacher = good;
     teacher.answers = 3;
     REFUSES_CREATION("answers", "3", &teacher, &options);
@@ -178,6 +181,8 @@ static void test_options(void) {
     REFUSES_OPTION(difference_directions, INT64_MAX);
     REFUSES_OPTION(gradients, NULL);
     REFUSES_OPTION(gradients, "numerical");
+    REFUSES_OPTION(generator, NULL);
+    REFUSES_OPTION(generator, "transformer");
     REFUSES_NOT_POSITIVE(generator_width);
     REFUSES_NOT_POSITIVE(latent_size);
     REFUSES_NOT_FINITE(one_hot_weight);
@@ -461,6 +466,35 @@ static void test_results(dafl_distillation *distillation) {
     dafl_network_destroy(generator);
 }
 
+static void test_generators(void) {
+    dafl_network *squares = make_network("mlp-64-16-4", 9), *others = make_network("mlp-13-4", 9);
+    static const char *const kinds[] = {"auto", "convolution", "perceptron"};
+    static const char *const names[] = {"dafl-vector-generator", "dafl-generator", "dafl-vector-generator"};
+    for (int i = 0; i < 3; i++) {
+        dafl_distillation_options options = small_options();
+        options.generator = kinds[i];
+        dafl_distillation *distillation = NULL;
+        dafl_network *generator = NULL;
+        dafl_network_info info = {.struct_size = sizeof info};
+        WORKS(dafl_distillation_create_from_network(squares, &options, &distillation));
+        WORKS(dafl_distillation_run(distillation, NULL, NULL));
+        WORKS(dafl_distillation_generator(distillation, &generator));
+        WORKS(dafl_network_describe(generator, &info));
+        CHECK(info.outputs == INPUTS && strncmp(info.architecture, names[i], strlen(names[i])) == 0);
+        dafl_network_destroy(generator);
+        dafl_distillation_destroy(distillation);
+
+        options.student = "mlp-13-8-4";
+        distillation = NULL;
+        EXPECT(i == 1 ? DAFL_ERROR_UNSUPPORTED : DAFL_OK,
+               dafl_distillation_create_from_network(others, &options, &distillation));
+        CHECK((distillation == NULL) == (i == 1));
+        dafl_distillation_destroy(distillation);
+    }
+    dafl_network_destroy(squares);
+    dafl_network_destroy(others);
+}
+
 static void test_image_sources(void) {
     dafl_network *network = make_network("mlp-64-16-4", 9);
     static const char *const sources[] = {"generator", "noise"}, *const schedules[] = {"constant", "cosine", "step"};
@@ -494,6 +528,7 @@ void test_distillation(void) {
         test_structs();
         test_results(distillation);
         test_same_seed();
+        test_generators();
         test_image_sources();
     }
     dafl_distillation_destroy(distillation);

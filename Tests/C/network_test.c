@@ -17,7 +17,7 @@ static void test_architectures(void) {
         "mlp-64-4 x", "mlp-99999999999999999999-4", "lenet5(", "lenet5()(", "lenet5(classes)", "lenet5(classes=)",
         "lenet5(classes=0)", "lenet5(classes=-1)", "lenet5(classes=ten)", "lenet5(classes=99999999999999999999)",
         "lenet5(depth=3)", "dafl-generator(latent=0)", "dafl-generator(width=0)", "dafl-generator(channels=-1)",
-        "dafl-generator(side=0)", "dafl-generator(side=30)",
+        "dafl-generator(side=0)", "dafl-generator(rows=-4)", "dafl-vector-generator(outputs=0)",
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         dafl_network *network = NULL;

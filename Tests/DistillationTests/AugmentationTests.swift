@@ -11,11 +11,14 @@ struct AugmentationTests {
         compute = try Compute(threads: 2)
     }
 
-    private func augmented(_ images: Batch, strength: Double, seed: UInt64 = 1) throws -> Batch {
+    private func augmented(
+        _ images: Batch, as image: (Int, Int, Int)? = nil, strength: Double, seed: UInt64 = 1
+    ) throws -> Batch {
         let result = try Batch(samples: images.samples, shape: images.shape)
         result.load(images)
         var random = Philox(seed: seed, stream: .replay)
-        let augmentation = try Augmentation(strength: strength, samples: images.samples, image: images.shape)
+        let augmentation = try Augmentation(
+            strength: strength, samples: images.samples, image: image ?? images.shape.channelsHeightWidth)
         try #require(augmentation).apply(&random, result, compute)
         return result
     }
@@ -27,11 +30,31 @@ struct AugmentationTests {
         return images
     }
 
-    @Test func aPlainImageStaysPlain() throws {
-        let images = try Batch(samples: 20, shape: Shape([3, 8, 8]))
-        for i in 0..<20 { for e in 0..<192 { images[i, e] = Float(i + e / 64) } }
+    @Test(arguments: [(8, 8), (4, 100), (9, 5)]) func aPlainImageStaysPlain(height: Int, width: Int) throws {
+        let images = try Batch(samples: 20, shape: Shape([3, height, width]))
+        let area = height * width
+        for i in 0..<20 { for e in 0..<3 * area { images[i, e] = Float(i + e / area) } }
         let result = try augmented(images, strength: 1)
-        for i in 0..<20 { for e in 0..<192 { #expect(abs(result[i, e] - images[i, e]) < 1e-4) } }
+        for i in 0..<20 { for e in 0..<3 * area { #expect(abs(result[i, e] - images[i, e]) < 1e-4) } }
+    }
+
+    /// Where a pixel is seen that holds its own coordinate: nowhere further than a square's would be, in parts of the side.
+    @Test(arguments: [(16, 16), (16, 64), (64, 16)]) func aLongImageMovesAsASquareDoes(height: Int, width: Int) throws {
+        let images = try Batch(samples: 100, shape: Shape([2, height, width]))
+        let area = height * width
+        for i in 0..<100 {
+            for e in 0..<area { (images[i, e], images[i, area + e]) = (Float(e / width), Float(e % width)) }
+        }
+        let result = try augmented(images, strength: 1)
+        func largestMove(_ channel: Int) -> Float {
+            (0..<100).flatMap { i in
+                (0..<area).map { abs(result[i, channel * area + $0] - images[i, channel * area + $0]) }
+            }.max() ?? 0
+        }
+        // At a corner: half a side times what turning, scaling and shearing add up to, and a sixteenth of shift.
+        for (channel, side) in [(0, height), (1, width)] {
+            #expect((0.1...0.4).contains(largestMove(channel) / Float(side)))
+        }
     }
 
     @Test func aLittleStrengthChangesLittle() throws {
@@ -49,15 +72,15 @@ struct AugmentationTests {
         #expect((0..<20).allSatisfy { i in (0..<144).allSatisfy { (0...1).contains(result[i, $0]) } })
     }
 
-    @Test func aVectorOfSquareLengthIsAnImage() throws {
+    @Test func aVectorCanBeSeenAsAnImage() throws {
         let (flat, square) = (try noise([64]), try noise([1, 8, 8]))
-        let (fromFlat, fromSquare) = (try augmented(flat, strength: 1), try augmented(square, strength: 1))
+        let (fromFlat, fromSquare) = (try augmented(flat, as: (1, 8, 8), strength: 1), try augmented(square, strength: 1))
         for i in 0..<20 { for e in 0..<64 { #expect(fromFlat[i, e] == fromSquare[i, e]) } }
     }
 
     @Test func nothingIsDoneWhereThereIsNothingToDo() throws {
-        #expect(try Augmentation(strength: 0, samples: 4, image: Shape([1, 8, 8])) == nil)
-        #expect(try Augmentation(strength: 1, samples: 4, image: Shape([65])) == nil)
-        #expect(try Augmentation(strength: 1, samples: 4, image: Shape([1, 8, 4])) == nil)
+        #expect(try Augmentation(strength: 0, samples: 4, image: (1, 8, 8)) == nil)
+        #expect(try Augmentation(strength: 1, samples: 4, image: nil) == nil)
+        #expect(try Augmentation(strength: 1, samples: 4, image: (1, 8, 3)) == nil)
     }
 }

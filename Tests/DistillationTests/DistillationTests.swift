@@ -16,6 +16,7 @@ struct DistillationTests {
         options.studentSteps = 2
         options.replayCapacity = 64
         options.restartSteps = 0
+        options.generator = .convolution
         options.generatorWidth = 4
         options.latentSize = 8
         change(&options)
@@ -234,14 +235,5 @@ struct DistillationTests {
         #expect(try firstWeight() != drawn)
         for _ in 0..<25 { try distillation.step() }
         #expect(distillation.progress.collapses == 2)
-    }
-
-    @Test(arguments: ["mlp-36-4", "mlp-65-4"])
-    func inputsThatNoGeneratorMakesAreUnsupported(architecture: String) throws {
-        let teacher = try CrookedTeacher(architecture, .none)
-        let error = try #require(throws: DaflError.self) {
-            try Distillation(teacher: teacher, Self.options { $0.student = architecture })
-        }
-        #expect(error.status == .unsupported)
     }
 }

@@ -17,6 +17,7 @@ import Testing
     @Test(arguments: [
         "lenet5", "lenet5-half", "lenet5(channels=3,classes=26)", "mlp-64-16-4", "mlp-3-2",
         "dafl-generator(latent=8,side=8,channels=1,width=8)", "dafl-generator(width=2, latent=3, side=4)",
+        "dafl-generator(width=2,latent=3,rows=5,columns=2)", "dafl-vector-generator(latent=3,outputs=5,width=4)",
     ])
     func aFileRebuildsItsNetwork(architecture: String) throws {
         let network = try Network(architecture: architecture, seed: 5)

@@ -43,6 +43,19 @@ import Testing
             parameters: (7 + 1) * 16 + 2 * 4 + (4 * 9 + 1) * 4 + 2 * 4 + (4 * 9 + 1) * 2 + 2 * 2 + (2 * 9 + 1) * 3,
             multiplyAdds: 7 * 16 + 4 * 4 * 9 * 16 + 4 * 2 * 9 * 64 + 2 * 3 * 9 * 64, input: [7], output: [3, 8, 8],
             feature: nil),
+        Size(
+            architecture: "dafl-generator(latent=7,rows=5,columns=7,channels=3,width=4)",
+            parameters: (7 + 1) * 16 + 2 * 4 + (4 * 9 + 1) * 4 + 2 * 4 + (4 * 9 + 1) * 2 + 2 * 2 + (2 * 9 + 1) * 3,
+            multiplyAdds: 7 * 16 + 4 * 4 * 9 * 16 + 4 * 2 * 9 * 64 + 2 * 3 * 9 * 64, input: [7], output: [3, 5, 7],
+            feature: nil),
+        Size(
+            architecture: "dafl-generator(latent=1,side=6,columns=1,width=2)",
+            parameters: 2 * 4 + 2 * 2 + (2 * 9 + 1) * 2 + 2 * 2 + (2 * 9 + 1) + 2 * 1 + (9 + 1),
+            multiplyAdds: 4 + 2 * 2 * 9 * 8 + 2 * 9 * 32 + 9 * 32, input: [1], output: [1, 6, 1], feature: nil),
+        Size(
+            architecture: "dafl-vector-generator(latent=7,outputs=13,width=5)",
+            parameters: (7 + 1) * 5 + 2 * 5 + (5 + 1) * 5 + 2 * 5 + (5 + 1) * 13, multiplyAdds: 7 * 5 + 5 * 5 + 5 * 13,
+            input: [7], output: [13], feature: nil),
     ]
 
     @Test(arguments: sizes) func sizesAreThePapers(_ size: Size) throws {
@@ -87,6 +100,26 @@ import Testing
         }
     }
 
+    @Test func vectorGeneratorHasTheNamesOfItsStateDict() throws {
+        let network = try Network(architecture: "dafl-vector-generator(latent=7,outputs=13,width=5)", seed: 0)
+        let norms = ["weight", "bias", "running_mean", "running_var"]
+        expectParameters(
+            of: network,
+            [("l1.weight", [5, 7]), ("l1.bias", [5])] + norms.map { ("bn1.\($0)", [5]) }
+                + [("l2.weight", [5, 5]), ("l2.bias", [5])] + norms.map { ("bn2.\($0)", [5]) }
+                + [("l3.weight", [13, 5]), ("l3.bias", [13])] + norms.suffix(2).map { ("bn3.\($0)", [13]) })
+    }
+
+    /// Rows and columns are another way to say the side, and only what must be cut is cut.
+    @Test func onlySidesThatFourDoesNotDivideAreCropped() throws {
+        func isCropped(_ arguments: String) throws -> Bool {
+            let network = try Network(architecture: "dafl-generator(latent=2,width=2,\(arguments))", seed: 0)
+            return network.nodes.contains { $0.layer is Crop }
+        }
+        for whole in ["side=8", "rows=4,columns=8", "side=7,rows=12,columns=4"] { #expect(try !isCropped(whole)) }
+        for cut in ["side=9", "rows=4,columns=7", "side=8,rows=3"] { #expect(try isCropped(cut)) }
+    }
+
     @Test func parametersAreFoundByName() throws {
         let network = try Network(architecture: "mlp-4-3-2", seed: 0)
         #expect(network.parameters.map(\.name) == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])
@@ -106,7 +139,9 @@ import Testing
         "lenet5(classes=10,)", "lenet5(classes=10=10)", "lenet5(classes=+10)", "lenet5(classes=3,classes=3)", "lenet5(width=6)", "lenet5-half(divisor=2)",
         "mlp", "mlp-", "mlp-784", "mlp-784-", "mlp--10", "mlp-784-0", "mlp-784--5", "mlp-784-ten",
         "mlp-784-10(classes=10)",
-        "mlp-9999999-2", "dafl-generator(side=30)", "dafl-generator(side=0)", "dafl-generator(latent=0)",
+        "mlp-9999999-2", "dafl-generator(side=4097)", "dafl-generator(side=0)", "dafl-generator(rows=0)",
+        "dafl-generator(side=0,rows=8,columns=8)", "dafl-generator(columns=5000)", "dafl-vector-generator(outputs=0)",
+        "dafl-vector-generator(side=8)", "dafl-generator(latent=0)",
         "dafl-generator(width=1)", "dafl-generator(channels=0)", "dafl-generator(depth=3)",
     ])
     func impossibleStringsAreRefused(architecture: String) {

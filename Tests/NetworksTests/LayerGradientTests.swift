@@ -122,6 +122,10 @@ import Testing
         },
         sole("upsampling", [3, 2, 3], { Upsampling() }) { Reference.upsampling($0, factor: 2) },
         sole("threefold upsampling", [1, 2, 1], { Upsampling(factor: 3) }) { Reference.upsampling($0, factor: 3) },
+        sole("crop", [3, 4, 8], { Crop(height: 3, width: 5) }) { Reference.crop($0, 3, 5) },
+        sole("crop of rows", [2, 5, 3], { Crop(height: 2, width: 3) }) { Reference.crop($0, 2, 3) },
+        sole("crop to a pixel", [2, 4, 4], { Crop(height: 1, width: 1) }) { Reference.crop($0, 1, 1) },
+        sole("crop of nothing", [1, 2, 3], { Crop(height: 2, width: 3) }) { $0 },
         sole("reshape", [12], { Reshape(to: try Shape([3, 2, 2])) }) { $0.reshaped([3, 2, 2]) },
         sole("flatten", [3, 2, 2], { Reshape() }) { $0.reshaped([12]) },
     ]

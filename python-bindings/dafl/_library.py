@@ -113,6 +113,7 @@ class DistillationOptions(Structure):
         ("student_steps", c_int64),
         ("replay_capacity", c_int64),
         ("restart_steps", c_int64),
+        ("generator", c_char_p),
         ("generator_width", c_int64),
         ("latent_size", c_int64),
         ("one_hot_weight", c_double),

@@ -47,8 +47,11 @@ class Options(TypedDict, total=False):
     """Generated images kept for the student; 0: it learns from the generator's own batch, as in the paper."""
     restart_steps: int
     """A fresh generator every so many steps, for more variety; 0: one for the whole run."""
+    generator: str
+    """"convolution" for images, "perceptron" for vectors, or "auto" (default): the perceptron for vectors unless they are a
+    square image with a side from 16 up and divisible by 4."""
     generator_width: int
-    """Channels of the generator's widest layers."""
+    """Channels of the convolution's widest layers, and an eighth of the perceptron's hidden units."""
     latent_size: int
     """Length of the generator's noise vector."""
     one_hot_weight: float

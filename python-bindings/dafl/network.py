@@ -45,8 +45,9 @@ class Network:
         network.train(images, labels, epochs=5, schedule="cosine")
         network.save("lenet5.safetensors")
 
-    `architecture` is "lenet5", "lenet5-half", "mlp-784-1200-1200-10" (any sizes) or "dafl-generator", with arguments in
-    parentheses, "lenet5(channels=3,classes=26)". `seed` is of the first weights. Belongs to one thread at a time.
+    `architecture` is "lenet5", "lenet5-half", "mlp-784-1200-1200-10" (any sizes), "dafl-generator" or
+    "dafl-vector-generator", with arguments in parentheses, "lenet5(channels=3,classes=26)". `seed` is of the first weights.
+    Belongs to one thread at a time.
     """
 
     def __init__(self, architecture: str, seed: int = 0) -> None:

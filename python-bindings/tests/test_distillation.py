@@ -107,10 +107,34 @@ def test_every_option_of_the_header_has_its_keyword():
     ({"batch_size": 0}, dafl.Error, "batch_size"),
     ({"temperature": float("nan")}, dafl.Error, "temperature"),
     ({"image_source": "camera"}, dafl.Error, "camera"),
+    ({"generator": "transformer"}, dafl.Error, "transformer"),
 ])
 def test_wrong_options_are_named(numpy_teacher, options, kind, message):
     with pytest.raises(kind, match=message):
         dafl.Distillation(numpy_teacher.teacher(), **SMALL | options)
+
+
+@pytest.mark.parametrize("shape, generator, name", [
+    ((3, 10, 6), "auto", "dafl-generator"),
+    ((13, 1, 1), "auto", "dafl-vector-generator"),
+    ((784, 1, 1), "auto", "dafl-generator"),
+    ((784, 1, 1), "perceptron", "dafl-vector-generator"),
+    ((36, 1, 1), "convolution", "dafl-generator"),
+])
+def test_images_and_vectors_of_any_size(shape, generator, name):
+    count = int(np.prod(shape))
+    teacher = dafl.Teacher(lambda images: images.reshape(len(images), count)[:, :3], input_shape=shape, classes=3)
+    distillation = dafl.Distillation(teacher, **SMALL | {"student": f"mlp-{count}-8-3", "generator": generator})
+    distillation.run()
+    assert distillation.generator().info.architecture.startswith(name + "(")
+    assert np.isfinite(distillation.generate(5)[0]).all()
+
+
+def test_no_convolution_makes_a_vector_that_is_no_square():
+    teacher = dafl.Teacher(lambda images: images.reshape(len(images), 13)[:, :3], input_shape=(13, 1, 1), classes=3)
+    with pytest.raises(dafl.Error, match="perceptron") as raised:
+        dafl.Distillation(teacher, **SMALL | {"student": "mlp-13-3", "generator": "convolution"})
+    assert raised.value.status == errors.UNSUPPORTED
 
 
 def test_noise_as_data_trains_a_student(numpy_teacher):

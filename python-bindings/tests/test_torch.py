@@ -89,6 +89,21 @@ def test_the_generators_state_dict_is_torchs():
     dafl.Network("dafl-generator(latent=8,side=16,width=8)").load_state_dict(module.state_dict())
 
 
+def test_the_vector_generator_is_torchs():
+    module = nn.Sequential()
+    for name, layer in [("l1", nn.Linear(7, 24)), ("bn1", nn.BatchNorm1d(24)), ("a1", nn.LeakyReLU(0.2)),
+                        ("l2", nn.Linear(24, 24)), ("bn2", nn.BatchNorm1d(24)), ("a2", nn.LeakyReLU(0.2)),
+                        ("l3", nn.Linear(24, 13)), ("bn3", nn.BatchNorm1d(13, affine=False))]:
+        module.add_module(name, layer)
+    noise = torch.tensor(np.random.default_rng(0).standard_normal((64, 7), np.float32))
+    module(noise)  # so that the running statistics are not those of the beginning
+    network = dafl.Network("dafl-vector-generator(latent=7,outputs=13,width=24)")
+    network.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        expected = module.eval()(noise).numpy()
+    assert np.abs(network.predict(noise.numpy()).reshape(64, 13) - expected).max() < 1e-4
+
+
 class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

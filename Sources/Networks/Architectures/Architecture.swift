@@ -28,6 +28,9 @@ package struct Architecture {
         guard Set(arguments.map(\.name)).count == arguments.count else { throw malformed() }
     }
 
+    /// An argument's value as it is written, in range or not; nil when it is left out.
+    subscript(name: String) -> Int? { arguments.first { $0.name == name }?.value }
+
     /// The arguments' values in the order of `allowed`, which gives each argument's name, default and range.
     func values(_ allowed: [(name: String, initial: Int, range: ClosedRange<Int>)]) throws -> [Int] {
         for argument in arguments where !allowed.contains(where: { $0.name == argument.name }) {
@@ -37,7 +40,7 @@ package struct Architecture {
                 allowed.isEmpty ? "without arguments" : "with arguments from \(names) only, not \(argument.name)")
         }
         return try allowed.map { name, initial, range in
-            let value = arguments.first { $0.name == name }?.value ?? initial
+            let value = self[name] ?? initial
             guard range.contains(value) else {
                 throw DaflError.invalid("\(name) of architecture \"\(text)\"", value, "from \(range.lowerBound) to \(range.upperBound)")
             }
@@ -51,8 +54,8 @@ package struct Architecture {
 
 extension Network {
     /// A network with weights drawn from the seed.
-    /// - Parameter architecture: "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" with any sizes, or
-    ///   "dafl-generator"; see `Architecture` for arguments.
+    /// - Parameter architecture: "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" with any sizes,
+    ///   "dafl-generator" or "dafl-vector-generator"; see `Architecture` for arguments.
     /// - Throws: `invalidArgument` for an unknown or impossible architecture, `outOfMemory`.
     package convenience init(architecture text: String, seed: UInt64) throws {
         try self.init(architecture: text)
@@ -75,11 +78,13 @@ extension Network {
         case "resnet18": return try resNet(architecture, blocks: [2, 2, 2, 2])
         case "resnet34": return try resNet(architecture, blocks: [3, 4, 6, 3])
         case "dafl-generator": return try daflGenerator(architecture)
+        case "dafl-vector-generator": return try daflVectorGenerator(architecture)
         case let name where name.hasPrefix("mlp-"): return try multilayerPerceptron(architecture)
         default:
             throw DaflError.invalid(
                 "architecture", "\"\(architecture.name)\"",
-                "lenet5, lenet5-half, resnet18, resnet34, mlp-<inputs>-<hidden>-...-<classes> or dafl-generator")
+                "lenet5, lenet5-half, resnet18, resnet34, mlp-<inputs>-<hidden>-...-<classes>, dafl-generator or "
+                    + "dafl-vector-generator")
         }
     }
 }

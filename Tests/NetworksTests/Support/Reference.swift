@@ -134,6 +134,12 @@ enum Reference {
         return dx
     }
 
+    static func crop(_ x: Rows, _ height: Int, _ width: Int) -> Rows {
+        var y = Rows(samples: x.samples, [x.channels, height, width])
+        eachPixel(y) { n, c, i, j in y[n, c, i, j] = x[n, c, i + (x.height - height) / 2, j + (x.width - width) / 2] }
+        return y
+    }
+
     /// Mean and biased variance of each channel over samples and pixels.
     static func statistics(_ x: Rows) -> (mean: [Double], variance: [Double]) {
         let count = Double(x.samples * x.height * x.width)
