@@ -182,7 +182,7 @@ package final class Distillation {
             guard let metadata = options.metadata else {
                 throw DaflError.invalid("metadata_means", "NULL", "those to make images from")
             }
-            return try MetadataSource(metadata, teacher, options, compute)
+            return try MetadataSource(metadata, differentiable, options, compute)
         }
     }
 

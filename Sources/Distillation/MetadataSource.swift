@@ -20,13 +20,14 @@ final class MetadataSource: ImageSource {
     private let compute: Compute
     private var random: Philox
 
-    /// - Throws: `invalidArgument` for a teacher without features or gradients, or metadata that are not finite; `outOfMemory`.
+    /// - Throws: `invalidArgument` for a teacher without features or gradients by them, or metadata that are not finite; `outOfMemory`.
     init(_ metadata: FeatureMetadata, _ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
         images = try Batch(samples: options.batchSize, shape: teacher.inputShape)
         let pass = try teacher.plan(images, gradients: true, compute)
-        guard teacher.givesGradients, let features = pass.features, pass.featuresGradient != nil else {
+        guard let features = pass.features, pass.featuresGradient != nil else {
             throw DaflError.invalid(
-                "image_source", "\"metadata\"", "another for a teacher without features or without backward")
+                "image_source", "\"metadata\"",
+                "another for a teacher without features, or without backward unless gradients are \"differences\"")
         }
         try metadata.validate(features: features.elements)
         self.metadata = metadata

@@ -108,6 +108,27 @@ struct ImageDataTests {
         #expect(error.description.contains("image 39"))
     }
 
+    /// Its gradients are the teacher's own, checked, or differences; the student's know nothing of the teacher's features.
+    @Test func metadataNeedGradientsByFeatures() throws {
+        let rows = try Tensor([1, 16])
+        var options = options(nil)
+        options.imageSource = .metadata
+        options.metadata = FeatureMetadata(means: rows.pointer, deviations: rows.pointer, groups: 1)
+        options.metadataSteps = 1
+        for gradients in [DistillationOptions.GradientKind.auto, .teacher, .differences] {
+            options.gradients = gradients
+            let distillation = try Distillation(teacher: teacher, options)
+            try distillation.step()
+        }
+        options.gradients = .student
+        let error = try #require(throws: DaflError.self) { try Distillation(teacher: teacher, options) }
+        #expect(error.status == .invalidArgument && error.description.contains("metadata"))
+        options.gradients = .auto
+        let wrong = try CrookedTeacher("mlp-64-16-4", .forgetsFeatures)
+        let refused = try #require(throws: DaflError.self) { try Distillation(teacher: wrong, options) }
+        #expect(refused.status == .teacher)
+    }
+
     /// Images are reached whose features lie where the metadata say, from noise whose features do not.
     @Test func metadataAreReproduced() throws {
         let (means, deviations) = (try Tensor([2, 16]), try Tensor([2, 16]))

