@@ -373,7 +373,7 @@ typedef struct dafl_distillation_options {
     double student_learning_rate;   /* Adam's, at the start of its schedule: 0 to 1e6; 2e-3 | 2e-3 */
     const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
                                        "cosine" | "constant" */
-    double augmentation;            /* strength of the random shifts, turns and scalings of replayed images, about which the
+    double augmentation;            /* strength of the random shifts, turns, scalings and smoothing of replayed images, about which the
                                        teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as
                                        images, and images with a side below 4, are left as they are */
     const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard

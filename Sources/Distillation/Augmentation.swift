@@ -1,11 +1,12 @@
 import Glibc
 import Numerics
 
-/// Moves, turns, scales and shears images a little, each in its own way.
+/// Moves, turns, scales and shears images a little, and makes some of them softer, each in its own way.
 ///
 /// The labels need not survive it: the teacher is asked again about the image as it is then. At strength 1 an image moves by
 /// up to a sixteenth of its height and width, turns by up to 0.25 radians, is scaled by a factor between exp(-0.15) and
-/// exp(0.15), and sheared by up to 0.15: each number evenly distributed, the factor on a logarithmic scale. Angles and shears
+/// exp(0.15), and sheared by up to 0.15: each number evenly distributed, the factor on a logarithmic scale. Half of the images are blended with
+/// the means of 3 x 3 pixels, which count for up to all: generators draw harder edges than there are in the world. Angles and shears
 /// are those of the image stretched to a square, so that the ends of a long one stay within it.
 final class Augmentation {
     private let strength: Float
@@ -13,6 +14,7 @@ final class Augmentation {
     private let height: Int
     private let width: Int
     private let maps: Tensor  // [n, 6]
+    private let shares: Tensor  // [n], of the means
     private let plain: Tensor  // rows [n, image]
     private let warped: Tensor
 
@@ -23,19 +25,26 @@ final class Augmentation {
         (channels, height, width) = image
         let count = channels * height * width
         maps = try Tensor([samples, 6])
+        shares = try Tensor([samples])
         plain = try Tensor([samples, count])
         warped = try Tensor([samples, count])
     }
 
     func apply(_ random: inout Philox, _ images: Batch, _ compute: Compute) {
-        for sample in 0..<images.samples { drawMap(&random, maps.pointer + 6 * sample) }
+        for sample in 0..<images.samples {
+            drawMap(&random, maps.pointer + 6 * sample)
+            shares[sample] = min(1, max(0, strength * random.nextSymmetric()))
+        }
         images.store(rows: plain.pointer, compute)
         compute.parallel(images.samples) { range in
             compute.kernels.warp(
                 plain.pointer, warped.pointer, maps.pointer, channels, height, width, range.lowerBound,
                 range.upperBound)
+            compute.kernels.smooth(
+                warped.pointer, plain.pointer, shares.pointer, channels, height, width, range.lowerBound,
+                range.upperBound)
         }
-        images.load(rows: warped.pointer, compute)
+        images.load(rows: plain.pointer, compute)
     }
 
     /// Where the image's pixel (y, x) is seen: (m0 + m1 y + m2 x, m3 + m4 y + m5 x), about the centre.

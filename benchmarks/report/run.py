@@ -21,7 +21,7 @@ from typing import Any
 import dafl
 import pictures
 from experiments import Budget, Pair, Row, rows, run
-from images import Images, fashion, mnist, usps
+from images import FASHION_STANDARD, STANDARD, Images, fashion, mnist, usps
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,13 +29,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def pairs(budget: Budget, data: Path, teachers: Path) -> list[Pair]:
     digits = mnist(data / "mnist", budget.is_quick)
 
-    def pair(name: str, title: str, teacher: str, student: str, size: int, images: tuple[Images, Images]) -> Pair:
-        return Pair(name, title, teacher, student, size, *images, budget, teachers / f"{name}.safetensors")
+    def pair(name: str, title: str, teacher: str, student: str, size: int, images: tuple[Images, Images],
+             standard: tuple[float, float] = STANDARD) -> Pair:
+        return Pair(name, title, teacher, student, size, *images, budget, teachers / f"{name}.safetensors", standard)
 
     result = [pair("lenet5", "LeNet-5 to LeNet-5-Half", "lenet5", "lenet5-half", 32, digits),
               pair("mlp", "784-1200-1200-10 to 784-800-800-10", "mlp-784-1200-1200-10", "mlp-784-800-800-10", 28, digits)]
     if not budget.is_quick and (clothes := fashion()):
-        result.append(pair("fashion", "LeNet-5 to LeNet-5-Half on Fashion-MNIST", "lenet5", "lenet5-half", 32, clothes))
+        result.append(pair("fashion", "LeNet-5 to LeNet-5-Half on Fashion-MNIST", "lenet5", "lenet5-half", 32, clothes,
+                           FASHION_STANDARD))
     return result
 
 
@@ -54,7 +56,7 @@ class Results:
         self.path.write_text("[\n" + ",\n".join(json.dumps(each) for each in self.runs) + "\n]\n")
 
 
-def measure(pair: Pair, table: list[Row], results: Results, only: list[str], folder: Path) -> None:
+def measure(pair: Pair, table: list[Row], results: Results, only: list[str], seeds: int, folder: Path) -> None:
     """The runs that are still missing."""
     if not results.of(pair.name, "teacher"):
         results.add({"pair": pair.name, "row": "teacher", "seed": 0, "accuracy": pair.accuracy(pair.teacher)})
@@ -62,7 +64,7 @@ def measure(pair: Pair, table: list[Row], results: Results, only: list[str], fol
         if only and row.key not in only and f"{pair.name}/{row.key}" not in only:
             continue
         known = {one["seed"] for one in results.of(pair.name, row.key)}
-        for seed in row.seeds:
+        for seed in row.seeds[:seeds]:
             if seed in known:
                 continue
             is_shown = (pair.name, row.key, seed) == ("lenet5", "dafl", 0)
@@ -160,6 +162,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--anew", action="store_true")
     parser.add_argument("--only", nargs="*", default=[], metavar="KEY")
+    parser.add_argument("--seeds", type=int, default=5, help="at most so many for each row")
     options = parser.parse_args()
     budget = Budget(options.quick)
     if not options.quick and not (options.data / "mnist").is_dir():
@@ -178,7 +181,7 @@ def main() -> None:
     for pair in pairs(budget, options.data, teachers):
         images = other_digits.prepared(pair.size, *pair.standard) if other_digits else None
         all_rows.append((pair, list(rows(pair, budget, images))))
-        measure(pair, all_rows[-1][1], results, options.only, folder)
+        measure(pair, all_rows[-1][1], results, options.only, options.seeds, folder)
         (folder / "README.md").write_text(report(all_rows, results, folder, budget))
     with open(folder / "results.csv", "w", newline="") as file:
         fields = ["pair", "row", "seed", "accuracy", "agreement", "seconds", "queries", "effective_classes", "collapses"]

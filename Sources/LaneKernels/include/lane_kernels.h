@@ -189,6 +189,9 @@ typedef struct lane_kernels {
     // [samples][6], bilinear between pixels, the nearest edge pixel outside.
     void (*warp)(const float *from, float *to, const float *maps, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width,
                  ptrdiff_t first_sample, ptrdiff_t end_sample);
+    // Blends each image with the mean of the 3 x 3 pixels around each of its pixels, which counts for shares [samples].
+    void (*smooth)(const float *from, float *to, const float *shares, ptrdiff_t channels, ptrdiff_t height,
+                   ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
 
     // --- between lanes and the matrix [elements][blocks * 16] that OpenBLAS multiplies -------------------------------
     void (*lanes_to_matrix)(const float *lanes, float *matrix, ptrdiff_t blocks, ptrdiff_t elements);

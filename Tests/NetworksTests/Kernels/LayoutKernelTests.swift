@@ -55,6 +55,31 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 5, 7), (3, 4, 4), (2, 1, 6), (2, 6, 1), (1, 3, 2), (1, 1, 1), (1, 9, 40)])
+    func smoothBlendsWithTheMeanAround(channels: Int, height: Int, width: Int) throws {
+        var random = Philox(seed: 2, stream: .check)
+        let samples = 4
+        let images = Rows(samples: samples, [channels, height, width], from: &random)
+        let shares: [Float] = [0, 0.25, 0.8, 1]
+        var expected = images
+        Reference.eachPixel(images) { n, c, i, j in
+            var sum = 0.0
+            for u in -1...1 {
+                for v in -1...1 { sum += images[n, c, min(max(i + u, 0), height - 1), min(max(j + v, 0), width - 1)] }
+            }
+            let share = Double(shares[n])
+            expected[n, c, i, j] = (1 - share) * images[n, c, i, j] + share * sum / 9
+        }
+        let from = images.values.map { Float($0) }
+        for kernels in kernelSets {
+            var to = [Float](repeating: .nan, count: from.count)
+            kernels.smooth(from, &to, shares, channels, height, width, 2, samples)
+            #expect(to[..<(2 * images.elements)].allSatisfy { $0.isNaN })
+            kernels.smooth(from, &to, shares, channels, height, width, 0, 2)
+            expectClose(to.map(Double.init), expected.values, "\(kernels.title): smoothed")
+        }
+    }
+
     /// Weighs the pixels by a tent of width 1 around (y, x), brought into the image first.
     private func sampled(_ images: Rows, _ n: Int, _ c: Int, _ y: Double, _ x: Double) -> Double {
         let (y, x) = (min(max(y, 0), Double(images.height - 1)), min(max(x, 0), Double(images.width - 1)))
