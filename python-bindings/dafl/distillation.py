@@ -156,11 +156,13 @@ class Distillation:
         structure.log = self._log = LogFunction(self._callbacks.guard(_log))
         self._handle = Handle()
         weakref.finalize(self, library.dafl_distillation_destroy, self._handle)
+        argument: Any
         if isinstance(teacher, Network):
             info = teacher.info
             self._image_shape, self._classes, self._features = info.input_shape, info.outputs, info.features
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
+            teacher.settle()
             self._image_shape, self._classes, self._features = teacher.input_shape, teacher.classes, teacher.features
             self._teacher = teacher._structure(self._callbacks)
             create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
