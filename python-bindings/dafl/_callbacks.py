@@ -28,16 +28,21 @@ class Callbacks(threading.local):
         self._inside = False
         self._held: list[Callable[[], object]] = []
 
-    def guard(self, function: Callable[..., int | None]) -> Callable[..., int]:
-        """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`."""
+    def guard(self, function: Callable[..., int | None], *, is_heard_first: bool = False) -> Callable[..., int]:
+        """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`.
+
+        Signals that were held back are handled before `function`, or after it when what it is told must not be missed.
+        """
 
         def callback(*arguments: object) -> int:
             if self._exception is not None:
                 return STOPPED
             try:
                 self._inside = True
-                self._handle_held_signals()
+                if not is_heard_first:
+                    self._handle_held_signals()
                 answer = function(*arguments) or 0
+                self._handle_held_signals()
                 self._inside = False
                 if self._interrupt is not None:
                     raise self._interrupt

@@ -83,6 +83,20 @@ def test_ctrl_c_is_not_lost_when_something_inside_drops_it(numpy_teacher):
     assert_goes_on(distillation)
 
 
+def test_ctrl_c_during_a_step_does_not_hide_that_it_was_done(numpy_teacher):
+    """`on_step` hears of every step that counts, also of the one that the signal came in."""
+    callbacks, seen = Callbacks(), []
+    guarded = callbacks.guard(seen.append, is_heard_first=True)
+
+    def library_at_work():
+        signal.raise_signal(signal.SIGINT)
+        return guarded("step")
+
+    with pytest.raises(KeyboardInterrupt):
+        callbacks.call(library_at_work)
+    assert seen == ["step"]
+
+
 def test_a_timeout_of_the_teachers_own_is_its_own_affair(numpy_teacher):
     def expire(*_):
         raise TimeoutError
