@@ -35,8 +35,8 @@ def _bar(tqdm: Any) -> Iterator[Show]:
         nonlocal bar
         if bar is None:
             # disable=None: silent unless stderr is a terminal. The notebook's bar is never silent.
-            bar = tqdm(desc="dafl", unit="step", total=progress.steps, initial=progress.step - 1, dynamic_ncols=True,
-                       disable=None)
+            bar = tqdm(total=progress.steps, initial=progress.step - 1, dynamic_ncols=True, disable=None,
+                       bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]")
         bar.set_postfix_str(summary(progress), refresh=False)
         bar.update(1)
 
@@ -72,7 +72,7 @@ def _line() -> Iterator[Show]:
 
 
 def summary(progress: Progress) -> str:
-    """The numbers worth watching: losses, classes, agreement, speed."""
+    """The numbers worth watching, in the order in which a narrow terminal should lose them from the end."""
     agreement = "--" if math.isnan(progress.agreement) else f"{progress.agreement:.1%}"
-    return (f"L_G {progress.generator_loss:.2f}, L_KD {progress.distillation_loss:.3f}, "
-            f"classes {progress.effective_classes:.1f}, agreement {agreement}, {progress.images_per_second:,.0f} images/s")
+    return (f"agreement {agreement}, L_KD {progress.distillation_loss:.3f}, L_G {progress.generator_loss:.2f}, "
+            f"classes {progress.effective_classes:.1f}, {progress.images_per_second:,.0f} images/s")
