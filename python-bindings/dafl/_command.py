@@ -104,8 +104,7 @@ def add(commands: Any, name: str, command: Any, description: str) -> argparse.Ar
 
 def distil(options: argparse.Namespace) -> tuple[Report, int]:
     given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
-    settings: Options = {name: value for name, value in given.items() if value is not None}  # type: ignore[assignment]
-    settings.update(dict(options.settings))  # type: ignore[typeddict-item]
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None} | dict(options.settings)
     code = 0
     try:
         result = distill(teacher_from(options), input_shape=options.input_shape, classes=options.classes,
