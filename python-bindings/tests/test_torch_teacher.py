@@ -43,10 +43,10 @@ def test_features_of_images_are_flattened():
     assert dafl.torch.Teacher(model, feature="1", input_shape=(1, 8, 8)).features == 3 * 6 * 6
 
 
-@pytest.mark.parametrize("feature", [None, "2"])
-def test_a_distillation_compares_the_gradient_with_finite_differences(feature):
+@pytest.mark.parametrize("feature, activation", [(None, nn.ReLU()), ("2", nn.ReLU()), ("1", nn.ReLU(inplace=True))])
+def test_a_distillation_compares_the_gradient_with_finite_differences(feature, activation):
     """Were it wrong, the library would refuse the teacher."""
-    result = dafl.distill(dafl.torch.Teacher(module(), feature=feature), input_shape=(1, 8, 8), **QUIET)
+    result = dafl.distill(dafl.torch.Teacher(module(activation), feature=feature), input_shape=(1, 8, 8), **QUIET)
     assert result.last.step == 4
     assert (result.last.activation_loss != 0) == (feature is not None)
 
