@@ -1,4 +1,4 @@
-"""Distils a PyTorch module: autograd supplies the gradient that the library asks of a teacher.
+"""Distils a PyTorch module: the output of one of its layers is the feature, and autograd supplies the gradient.
 
     PYTHONPATH=python-bindings python examples/python/torch_teacher.py --steps 50        # after make lib
 """
@@ -20,33 +20,18 @@ TEACHER = Path(__file__).resolve().parents[1] / "teachers" / "lenet5-mnist.safet
 
 
 class LeNet5(nn.Module):
-    """images [n,1,32,32] -> logits [n,10] and features [n,120], the activations before the first linear layer."""
+    """images [n,1,32,32] -> logits [n,10]"""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1, self.conv2, self.conv3 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5), nn.Conv2d(16, 120, 5)
+        self.features = nn.Flatten()
         self.fc1, self.fc2 = nn.Linear(120, 84), nn.Linear(84, 10)
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = F.max_pool2d(F.relu(self.conv1(images)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        features = F.relu(self.conv3(x)).flatten(1)
-        return self.fc2(F.relu(self.fc1(features))), features
-
-
-def teacher_of(module: nn.Module) -> dafl.Teacher:
-    """`module`, which answers logits and features, as the library's teacher."""
-    module.eval().requires_grad_(False)
-
-    def forward(images):
-        return module(torch.tensor(images))
-
-    def backward(images, logits_gradient, features_gradient):
-        images = torch.tensor(images, requires_grad=True)
-        gradients = torch.tensor(logits_gradient), torch.tensor(features_gradient)
-        return torch.autograd.grad(module(images), images, gradients)[0]
-
-    return dafl.Teacher(forward, backward, input_shape=(1, 32, 32), classes=10, features=120)
+        return self.fc2(F.relu(self.fc1(self.features(F.relu(self.conv3(x))))))
 
 
 def main() -> None:
@@ -58,13 +43,11 @@ def main() -> None:
     state = dafl.Network.load(TEACHER).state_dict()
     module.load_state_dict({name: torch.tensor(values) for name, values in state.items()})
 
-    distillation = dafl.Distillation(teacher_of(module), student="lenet5-half", steps=options.steps)
-    distillation.run(lambda progress: print(f"\rstep {progress.step} of {progress.steps}, "
-                                            f"agreement {progress.agreement:.1%}", end="", flush=True))
-    student = distillation.student()
-    images, logits = distillation.generate(1000)
-    agreement = student.evaluate(images, logits.argmax(1))
-    print(f"\nteacher and student agree on {agreement:.1%} of 1,000 generated images")
+    result = dafl.distill(dafl.torch.Teacher(module, feature="features"), input_shape=(1, 32, 32), student="lenet5-half",
+                          steps=options.steps)
+    images, logits = result.generate(1000)
+    agreement = result.student.evaluate(images, logits.argmax(1))
+    print(f"teacher and student agree on {agreement:.1%} of 1,000 generated images")
 
 
 if __name__ == "__main__":

@@ -1,26 +1,54 @@
 """Data-free learning of student networks (DAFL, ICCV 2019).
 
-A trained classifier goes in, as two functions or as a network of this library; a smaller network that agrees with it
-comes out. No training data is needed::
+A trained classifier goes in, as a model of PyTorch, ONNX, JAX or scikit-learn, as two functions, or as a network of this
+library; a smaller network that agrees with it comes out. No training data is needed::
 
-    teacher = dafl.Network.load("teacher.safetensors")
-    distillation = dafl.Distillation(teacher, student="lenet5-half", seed=1)
-    distillation.run(lambda progress: print(progress.step, progress.agreement))
-    distillation.student().save("student.safetensors")
+    result = dafl.distill(dafl.torch.Teacher(model, feature="fc1"), input_shape=(1, 32, 32), student="lenet5-half")
+    result.student.save("student.safetensors")
+    images, logits = result.generate(64)
+
+`distill` does it all and answers a `Result`; `Distillation` is for who owns the loop. `dafl.torch`, `dafl.onnx`,
+`dafl.jax` and `dafl.sklearn` have teachers, `dafl.viz` pictures; none imports its package before it is used.
+`python -m dafl` is the command line.
 
 Images and logits are float32 arrays: images [count, channels, height, width], logits [count, classes].
 Objects belong to one thread at a time, except that `Distillation.cancel` may be called from any; different objects work
 in parallel. What the library has to say goes to the logger "dafl", which is silent until the program configures it.
 """
 
+import importlib
 import logging
+from types import ModuleType
+from typing import TYPE_CHECKING
 
+from ._distill import distill
 from ._version import __version__
 from .distillation import Distillation, Options, Progress
-from .errors import Cancelled, Error
+from .errors import (Busy, Cancelled, Diverged, Error, FileError, FormatError, InvalidArgument, OutOfMemory, QueriesSpent,
+                     TeacherError, Unsupported)
 from .network import Network, NetworkInfo
+from .result import Result
 from .teacher import Teacher
 
-__all__ = ["Cancelled", "Distillation", "Error", "Network", "NetworkInfo", "Options", "Progress", "Teacher", "__version__"]
+if TYPE_CHECKING:
+    from . import jax as jax, onnx as onnx, sklearn as sklearn, torch as torch, viz as viz
+
+__all__ = [
+    "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InvalidArgument", "Network",
+    "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
+    "Unsupported", "__version__", "distill", "jax", "onnx", "sklearn", "torch", "viz",
+]
+
+_LAZY = ("jax", "onnx", "sklearn", "torch", "viz")
 
 logging.getLogger("dafl").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

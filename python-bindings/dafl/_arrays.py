@@ -38,6 +38,14 @@ def labels(values: Any, count: int) -> npt.NDArray[np.int64]:
     return np.ascontiguousarray(given.astype(np.int64, casting="safe"))
 
 
+def unlocked(values: FloatArray) -> FloatArray:
+    """The same memory without NumPy's lock, for packages that only take arrays which they may write to.
+
+    Valid as long as `values` is.
+    """
+    return np.ctypeslib.as_array(floats(np.ascontiguousarray(values)), values.shape)
+
+
 def floats(values: FloatArray) -> Any:
     return values.ctypes.data_as(Floats)
 

@@ -3,18 +3,20 @@
 ctypes prints and drops what a callback raises, and hands the library a garbage answer. A `try` in the callback does not
 help against Ctrl-C: a signal that arrived while C was at work is handled at the entry of the callback, before its
 first statement. So while the library works, signals are held back and handled inside the callback's `try`.
+Even there Python drops what a handler raises while it collects garbage, so an interrupt is raised again where it is missed.
 """
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 STOPPED = 1
 """What a callback answers after an exception: positive, so that it is none of the library's own statuses."""
 
 # Those whose handlers customarily raise: Ctrl-C, a service manager's stop, a timeout.
-HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+HELD_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 class Callbacks(threading.local):
@@ -22,20 +24,28 @@ class Callbacks(threading.local):
 
     def __init__(self) -> None:
         self._exception: BaseException | None = None
+        self._interrupt: BaseException | None = None
         self._inside = False
         self._held: list[Callable[[], object]] = []
 
-    def guard(self, function: Callable[..., int | None]) -> Callable[..., int]:
-        """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`."""
+    def guard(self, function: Callable[..., int | None], *, is_heard_first: bool = False) -> Callable[..., int]:
+        """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`.
+
+        Signals that were held back are handled before `function`, or after it when what it is told must not be missed.
+        """
 
         def callback(*arguments: object) -> int:
             if self._exception is not None:
                 return STOPPED
             try:
                 self._inside = True
-                self._handle_held_signals()
+                if not is_heard_first:
+                    self._handle_held_signals()
                 answer = function(*arguments) or 0
+                self._handle_held_signals()
                 self._inside = False
+                if self._interrupt is not None:
+                    raise self._interrupt
                 return answer
             except BaseException as exception:
                 self._inside = False
@@ -46,7 +56,7 @@ class Callbacks(threading.local):
 
     def call(self, function: Callable[..., int], *arguments: object) -> int:
         """The status of one call into the library, or the very exception that a callback raised during it."""
-        self._exception = None
+        self._exception = self._interrupt = None
         try:
             with self._holding_signals():
                 status = function(*arguments)
@@ -54,7 +64,7 @@ class Callbacks(threading.local):
                 raise self._exception
             return status
         finally:
-            self._exception = None  # its traceback would keep this frame alive
+            self._exception = self._interrupt = None  # its traceback would keep this frame alive
 
     @contextmanager
     def _holding_signals(self) -> Iterator[None]:
@@ -65,11 +75,17 @@ class Callbacks(threading.local):
 
         holding = True
 
-        def hold(number: int, frame: object) -> None:
-            if self._inside or not holding:
-                handlers[number](number, frame)
-            else:
+        def hold(number: int, frame: FrameType | None) -> None:
+            if not self._inside and holding:
                 self._held.append(lambda: handlers[number](number, frame))
+                return
+            try:
+                handlers[number](number, frame)
+            except Exception:  # a timeout, say, which a callback may well catch
+                raise
+            except BaseException as exception:
+                self._interrupt = exception
+                raise
 
         try:
             for number in handlers:

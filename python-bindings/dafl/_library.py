@@ -8,7 +8,7 @@ import os
 import sys
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import errors
 from ._version import __version__
@@ -216,8 +216,7 @@ library = load()
 def check(status: int) -> None:
     """Raises what a status other than 0 means, with the library's own words."""
     if status != errors.OK:
-        kind = errors.Cancelled if status == errors.CANCELLED else errors.Error
-        raise kind(status, library.dafl_last_error().decode(errors="replace"))
+        raise errors.of_status(status, library.dafl_last_error().decode(errors="replace"))
 
 
 def c_string(text: str | bytes) -> bytes:
@@ -243,9 +242,9 @@ def initialised(kind: type[AnyStructure], function: str) -> AnyStructure:
     return structure
 
 
-def assign(structure: Structure, options: dict[str, object]) -> None:
+def assign(structure: Structure, options: dict[str, Any]) -> None:
     """Sets fields by name. TypeError for a wrong name or type, ValueError for a number that C would silently wrap."""
-    kinds = dict(structure._fields_)
+    kinds: dict[str, type] = {field[0]: field[1] for field in structure._fields_}
     for name, value in options.items():
         kind = kinds.get(name)
         if kind is c_char_p:

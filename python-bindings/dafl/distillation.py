@@ -156,16 +156,19 @@ class Distillation:
         structure.log = self._log = LogFunction(self._callbacks.guard(_log))
         self._handle = Handle()
         weakref.finalize(self, library.dafl_distillation_destroy, self._handle)
+        argument: Any
         if isinstance(teacher, Network):
             info = teacher.info
             self._image_shape, self._classes, self._features = info.input_shape, info.outputs, info.features
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
+            teacher.settle()
             self._image_shape, self._classes, self._features = teacher.input_shape, teacher.classes, teacher.features
             self._teacher = teacher._structure(self._callbacks)
             create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
         else:
-            raise TypeError(f"teacher must be a dafl.Teacher or a dafl.Network, not {type(teacher).__name__}")
+            raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
+                            f"or a dafl.Network, not {type(teacher).__name__}")
         assign(structure, self._borrow(structure, dict(options)))
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
 
@@ -209,7 +212,7 @@ class Distillation:
             return STOPPED if stopped else 0
 
         # Also without on_step: the callback is where Python comes to handle Ctrl-C.
-        callback = ProgressFunction(self._callbacks.guard(step_done))
+        callback = ProgressFunction(self._callbacks.guard(step_done, is_heard_first=True))
         status = self._callbacks.call(library.dafl_distillation_run, self._handle, callback, None)
         if not stopped:
             check(status)

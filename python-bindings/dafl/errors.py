@@ -1,4 +1,7 @@
-"""The library's failures as exceptions."""
+"""The library's failures as exceptions: one class for each status, which is also Python's own where it has one.
+
+What a teacher or another callback raises is not among them: it comes out as itself.
+"""
 
 # The numbers of dafl.h, which are pinned and never reused.
 OK = 0
@@ -26,5 +29,53 @@ class Error(Exception):
         return self.message or f"libdafl status {self.status}"
 
 
+class InvalidArgument(Error, ValueError):
+    """An argument is out of range, not finite, or does not fit the others; the message names it, its value and the range."""
+
+
+class OutOfMemory(Error, MemoryError):
+    """The memory asked for is not there, or its size overflows."""
+
+
+class FileError(Error, OSError):
+    """A file cannot be read or written."""
+
+
+class FormatError(Error, ValueError):
+    """A file is not what it should be: truncated, hostile, or of another format."""
+
+
+class Unsupported(Error, NotImplementedError):
+    """A valid request that this version cannot answer."""
+
+
+class Busy(Error, RuntimeError):
+    """The object is in use by another thread, or by the call that runs this callback."""
+
+
+class TeacherError(Error):
+    """The teacher's answer is not finite or missing, or its gradient is wrong. The distillation can go on."""
+
+
+class Diverged(Error, ArithmeticError):
+    """A network's numbers are no longer finite; a new distillation with smaller learning rates may do better."""
+
+
 class Cancelled(Error):
     """`Distillation.cancel` stopped a run or a step. The distillation can go on."""
+
+
+class QueriesSpent(Error):
+    """A step would ask the teacher about more images than `max_teacher_queries` allow."""
+
+
+_KINDS: dict[int, type[Error]] = {
+    INVALID_ARGUMENT: InvalidArgument, OUT_OF_MEMORY: OutOfMemory, IO: FileError, FORMAT: FormatError,
+    UNSUPPORTED: Unsupported, BUSY: Busy, TEACHER: TeacherError, DIVERGED: Diverged, CANCELLED: Cancelled,
+    QUERIES_SPENT: QueriesSpent,
+}
+
+
+def of_status(status: int, message: str) -> Error:
+    """The exception that a status other than 0 is raised as. A status that this package does not know is an `Error`."""
+    return _KINDS.get(status, Error)(status, message)

@@ -8,7 +8,7 @@ import os
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from ._arrays import FloatArray, array, floats, integers, labels as label_array,
 from ._callbacks import STOPPED, Callbacks
 from ._library import (EpochFunction, Handle, NetworkInfo as InfoStructure, Tensor, TrainOptions, assign, c_string,
                        check, initialised, library, sized)
+from ._optional import require
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Network:
     def info(self) -> NetworkInfo:
         info = sized(InfoStructure)
         check(library.dafl_network_describe(self._handle, ctypes.byref(info)))
-        return NetworkInfo(architecture=info.architecture.decode(), input_shape=tuple(info.input_shape),
+        channels, height, width = info.input_shape
+        return NetworkInfo(architecture=info.architecture.decode(), input_shape=(channels, height, width),
                            outputs=info.outputs, features=info.features, tensors=info.tensors,
                            parameters=info.parameters, multiply_adds=info.multiply_adds)
 
@@ -135,6 +140,16 @@ class Network:
             shape = tuple(tensor.shape[:tensor.rank])
             views[tensor.name.decode()] = np.ctypeslib.as_array(tensor.data, (math.prod(shape),)).reshape(shape)
         return views
+
+    def to_torch(self) -> torch.nn.Module:
+        """The same classifier as a PyTorch module in eval mode, with a copy of the weights under the same names.
+
+        It takes images [count, channels, height, width]; an "mlp-..." flattens them. ValueError for a network that is no
+        classifier; ImportError without PyTorch.
+        """
+        require("torch", "torch", "Network.to_torch")
+        from ._torch_networks import module_of
+        return module_of(self)
 
     def features(self, images: Any) -> FloatArray:
         """Features [count, features], the activations before the last fully connected block, for images as `predict` takes."""

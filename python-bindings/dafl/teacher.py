@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +43,18 @@ class Teacher:
                  input_shape: tuple[int, int, int], classes: int, features: int = 0, answers: str = "logits") -> None:
         self.forward = forward
         self.backward = backward
-        self.input_shape = tuple(map(int, input_shape))
+        self.input_shape = shape_of_image(input_shape)
         self.classes = int(classes)
         self.features = int(features)
         self.answers = answers
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            raise ValueError(f"input_shape must be (channels, height, width), not {input_shape}")
         if self.classes < 2 or self.features < 0:
             raise ValueError(f"classes must be at least 2 and features at least 0, not {classes} and {features}")
         if answers not in ANSWERS:
             raise ValueError(f"answers must be one of {', '.join(ANSWERS)}, not {answers!r}")
+
+    def settle(self, input_shape: tuple[int, int, int] | None = None, classes: int | None = None) -> None:
+        """Makes sure that the sizes are known, and those given here where they are given; else ValueError."""
+        require_sizes(self.input_shape, self.classes, input_shape, classes)
 
     def _structure(self, callbacks: Callbacks) -> TeacherStructure:
         """The teacher as C sees it. It must outlive the distillation: it holds the functions that C calls."""
@@ -78,9 +80,27 @@ class Teacher:
     def _backward(self, _: None, count: int, images: Any, logits_gradient: Any, features_gradient: Any,
                   images_gradient: Any) -> None:
         shape = (count, *self.input_shape)
+        assert self.backward is not None
         result = self.backward(_input(images, shape), _input(logits_gradient, (count, self.classes)),
                                _input(features_gradient, (count, self.features)) if self.features else None)
         _write(images_gradient, result, shape, "backward's gradient")
+
+
+def require_sizes(own_shape: tuple[int, int, int], own_classes: int, input_shape: Sequence[int] | None,
+                  classes: int | None) -> None:
+    """ValueError unless a teacher's own sizes are those given, where they are given."""
+    if input_shape is not None and shape_of_image(input_shape) != own_shape:
+        raise ValueError(f"the teacher's input_shape is {own_shape}, not {tuple(input_shape)}")
+    if classes is not None and classes != own_classes:
+        raise ValueError(f"the teacher has {own_classes} classes, not {classes}")
+
+
+def shape_of_image(shape: Sequence[int]) -> tuple[int, int, int]:
+    """`shape` as (channels, height, width); else ValueError."""
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"input_shape must be (channels, height, width), not {tuple(shape)}")
+    channels, height, width = map(int, shape)
+    return channels, height, width
 
 
 def _input(pointer: Any, shape: tuple[int, ...]) -> FloatArray:

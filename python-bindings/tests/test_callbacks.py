@@ -1,6 +1,6 @@
 """Whatever a callback does comes out as what it was, and the distillation goes on afterwards."""
 
-import ctypes
+import contextlib
 import math
 import os
 import signal
@@ -70,6 +70,51 @@ def test_ctrl_c_inside_a_callback(numpy_teacher, which):
     assert_goes_on(distillation)
 
 
+def test_ctrl_c_is_not_lost_when_something_inside_drops_it(numpy_teacher):
+    """As Python itself does while it collects garbage."""
+    def interrupt(images):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return numpy_teacher.forward(images)
+
+    distillation = armed_distillation(numpy_teacher, "forward", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        distillation.run()
+    assert_goes_on(distillation)
+
+
+def test_ctrl_c_during_a_step_does_not_hide_that_it_was_done(numpy_teacher):
+    """`on_step` hears of every step that counts, also of the one that the signal came in."""
+    callbacks, seen = Callbacks(), []
+    guarded = callbacks.guard(seen.append, is_heard_first=True)
+
+    def library_at_work():
+        signal.raise_signal(signal.SIGINT)
+        return guarded("step")
+
+    with pytest.raises(KeyboardInterrupt):
+        callbacks.call(library_at_work)
+    assert seen == ["step"]
+
+
+def test_a_timeout_of_the_teachers_own_is_its_own_affair(numpy_teacher):
+    def expire(*_):
+        raise TimeoutError
+
+    def retry(images):
+        with contextlib.suppress(TimeoutError):
+            signal.raise_signal(signal.SIGALRM)
+        return numpy_teacher.forward(images)
+
+    distillation = armed_distillation(numpy_teacher, "forward", retry)
+    before = signal.signal(signal.SIGALRM, expire)
+    try:
+        distillation.run()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # JAX's share in collecting garbage
 def test_ctrl_c_at_any_moment_stops_within_one_step(numpy_teacher):
     """Most signals come while C is at work, where no `try` inside a callback can catch them."""
     for _ in range(5):

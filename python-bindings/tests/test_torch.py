@@ -68,7 +68,7 @@ def test_a_torch_teacher_and_the_same_network_take_the_same_first_steps():
         runs.append([(p.generator_loss, p.one_hot_loss, p.activation_loss, p.entropy_loss, p.distillation_loss)
                      for p in progress])
         runs[-1].append(distillation.student().state_dict()["fc2.weight"].ravel())
-    for ours, theirs in zip(*runs):
+    for ours, theirs in zip(*runs, strict=True):
         assert np.allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 

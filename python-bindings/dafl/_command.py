@@ -1,0 +1,223 @@
+"""The command line: `python -m dafl distill`, `inspect`, `generate` and `evaluate`.
+
+Results go to stdout, as a table or with --json as one object; progress and failures go to stderr. The exit code is 0 for
+success, 1 for a failure, told in a sentence, and 2 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import sys
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import viz
+from ._distill import distill
+from ._version import __version__
+from .distillation import Options
+from .network import Network
+from .onnx import Teacher as OnnxTeacher
+from .result import Result
+from .teacher import ANSWERS, Teacher
+
+Report = dict[str, Any]
+"""What a command found, by name, in the order of the table."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and answers its exit code."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(format="dafl: %(message)s")
+    try:
+        report, code = options.command(options)
+    except KeyboardInterrupt:
+        print("dafl: interrupted", file=sys.stderr)
+        return 1
+    except Exception as error:
+        print(f"dafl: {sentence(error)}", file=sys.stderr)
+        return 1
+    print(json.dumps(report) if options.json else table(report))
+    return int(code)
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="dafl", description="Turns a trained classifier into a smaller one without its training data.",
+        epilog="Exit codes: 0 success, 1 failure, 2 wrong command line. "
+               "Example: dafl distill --teacher teacher.onnx --input-shape 1,32,32 -o student.safetensors")
+    whole.add_argument("--version", action="version", version=__version__)
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+
+    command = add(commands, "distill", distil, "distil a teacher into a student")
+    command.add_argument("--teacher", required=True, type=Path, metavar="FILE",
+                         help="network of this library (.safetensors) or model for ONNX Runtime (.onnx)")
+    command.add_argument("--student", default="lenet5-half", metavar="NAME",
+                         help="its architecture: lenet5, lenet5-half, resnet18, resnet34, mlp-784-100-10, with arguments as "
+                              "in 'resnet18(classes=100)' (default: %(default)s)")
+    command.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="where the student goes (.safetensors)")
+    command.add_argument("--generator", type=Path, metavar="FILE", help="where the generator goes too, for `generate`")
+    command.add_argument("--input-shape", type=shape, metavar="C,H,W",
+                         help="channels, height, width of an image, or the length of a vector; where the teacher does not say")
+    command.add_argument("--classes", type=int, metavar="N", help="compared with the teacher's")
+    command.add_argument("--answers", choices=ANSWERS, default="logits",
+                         help="what an .onnx teacher's output is (default: logits)")
+    command.add_argument("--preset", default="fast", help="fast (minutes, the default) or paper (hours)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    command.add_argument("--steps", type=int, metavar="N", help="steps of the run (default: the preset's)")
+    command.add_argument("--threads", type=int, metavar="N", help="default: as many as there are processors")
+    command.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                         help="any other option of dafl.Options, such as batch_size=128; may be repeated")
+    command.add_argument("--no-progress", action="store_true", help="show nothing on the way")
+
+    command = add(commands, "inspect", inspect, "tell what a network is")
+    command.add_argument("network", type=Path, metavar="FILE", help="network (.safetensors)")
+
+    command = add(commands, "generate", generate, "make images with a generator that `distill --generator` wrote")
+    command.add_argument("network", type=Path, metavar="FILE", help="generator (.safetensors)")
+    command.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
+                         help="an array `images` (.npz), or a picture (.png, needs matplotlib)")
+    command.add_argument("--count", type=int, default=64, metavar="N", help="how many (default: 64)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (default: 0)")
+    command.add_argument("--shape", type=shape, metavar="C,H,W", help="of an image (default: square, of one or three channels)")
+
+    command = add(commands, "evaluate", evaluate, "measure a network on images")
+    command.add_argument("network", type=Path, metavar="FILE", help="network (.safetensors)")
+    command.add_argument("data", type=Path, metavar="DATA",
+                         help=".npz with images [count, channels, height, width] and perhaps labels [count]")
+    command.add_argument("--teacher", type=Path, metavar="FILE", help="network to agree with (.safetensors)")
+    return whole
+
+
+def add(commands: Any, name: str, command: Any, description: str) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(name, help=description, description=description.capitalize() + ".")
+    added.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    added.set_defaults(command=command)
+    return added
+
+
+def distil(options: argparse.Namespace) -> tuple[Report, int]:
+    given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None} | dict(options.settings)
+    code = 0
+    try:
+        result = distill(teacher_from(options), input_shape=options.input_shape, classes=options.classes,
+                         preset=options.preset, progress=not options.no_progress, **settings)
+    except KeyboardInterrupt as interrupt:
+        result, code = Result.so_far(interrupt), 1
+        print("dafl: interrupted; the student is the one so far", file=sys.stderr)
+    student = result.student
+    student.save(options.output)
+    if options.generator is not None:
+        result.distillation.generator().save(options.generator)
+    last = result.last
+    return {
+        "student": student.info.architecture, "parameters": student.info.parameters,
+        "multiply_adds": student.info.multiply_adds, "steps": last.step if last else 0,
+        "agreement": None if last is None or math.isnan(last.agreement) else last.agreement,
+        "queries": result.queries, "seconds": round(result.seconds, 1), "written": str(options.output),
+    }, code
+
+
+def inspect(options: argparse.Namespace) -> tuple[Report, int]:
+    network = Network.load(options.network)
+    info = network.info
+    shapes = {name: list(values.shape) for name, values in network.state_dict().items()}
+    return {"architecture": info.architecture, "input_shape": list(info.input_shape), "outputs": info.outputs,
+            "features": info.features, "parameters": info.parameters, "multiply_adds": info.multiply_adds,
+            "tensors": shapes}, 0
+
+
+def generate(options: argparse.Namespace) -> tuple[Report, int]:
+    network = Network.load(options.network)
+    info = network.info
+    if not info.architecture.startswith("dafl-"):
+        raise ValueError(f"{options.network} holds {info.architecture}, which is no generator")
+    noise = np.random.default_rng(options.seed).standard_normal((options.count, *info.input_shape), np.float32)
+    images = network.predict(noise).reshape(options.count, *(options.shape or square_shape(info.outputs)))
+    if options.output.suffix == ".png":
+        viz.image_grid(images).savefig(options.output)
+    elif options.output.suffix == ".npz":
+        np.savez(options.output, images=images)
+    else:
+        raise ValueError(f"{options.output} must end in .npz or .png")
+    return {"images": list(images.shape), "written": str(options.output)}, 0
+
+
+def evaluate(options: argparse.Namespace) -> tuple[Report, int]:
+    network = Network.load(options.network)
+    with np.load(options.data) as data:
+        images, labels = data["images"], data["labels"] if "labels" in data else None
+    report: Report = {"images": len(images)}
+    if labels is not None:
+        report["accuracy"] = network.evaluate(images, labels)
+    if options.teacher is not None:
+        report["agreement"] = network.evaluate(images, Network.load(options.teacher).predict(images).argmax(1))
+    if len(report) == 1:
+        raise ValueError(f"{options.data} has no labels, and there is no --teacher to agree with")
+    return report, 0
+
+
+def teacher_from(options: argparse.Namespace) -> Teacher | Network:
+    if options.teacher.suffix == ".onnx":
+        return OnnxTeacher(options.teacher, input_shape=options.input_shape, answers=options.answers)
+    return Network.load(options.teacher)
+
+
+def square_shape(count: int) -> tuple[int, int, int]:
+    """The shape of a square image of one or three channels that has so many numbers, else that of a vector."""
+    for channels in (1, 3):
+        side = math.isqrt(count // channels)
+        if channels * side * side == count:
+            return channels, side, side
+    return count, 1, 1
+
+
+def shape(text: str) -> tuple[int, int, int]:
+    sizes = [int(size) for size in text.split(",")]
+    if len(sizes) == 1:
+        return sizes[0], 1, 1
+    channels, height, width = sizes
+    return channels, height, width
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """NAME=VALUE with the value in the option's own type."""
+    name, _, value = text.partition("=")
+    kind = typing.get_type_hints(Options).get(name)
+    if kind not in (str, int, float):
+        raise argparse.ArgumentTypeError(f"{name!r} is no option of numbers or text")
+    return name, kind(value)
+
+
+def sentence(error: Exception) -> str:
+    """The first line of what the error says, or its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def table(report: Report) -> str:
+    """A line for each name; what is below a name, indented."""
+    lines = []
+    for name, value in report.items():
+        if isinstance(value, dict):
+            lines.append(name)
+            lines += [f"  {key:24} {shown(key, inner)}" for key, inner in value.items()]
+        else:
+            lines.append(f"{name.replace('_', '-'):14} {shown(name, value)}")
+    return "\n".join(lines)
+
+
+def shown(name: str, value: Any) -> str:
+    if value is None:
+        return "not measured yet"
+    if name in ("accuracy", "agreement"):
+        return f"{value:.2%}"
+    if isinstance(value, list):
+        return " x ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

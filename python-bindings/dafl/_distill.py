@@ -1,0 +1,47 @@
+"""The whole of it in one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .distillation import Distillation, Options, Progress
+from .network import Network
+from .result import Result
+from .teacher import Teacher, require_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_logger = logging.getLogger("dafl")
+
+
+def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | None = None, classes: int | None = None,
+            preset: str = "fast", progress: bool = True, on_step: Callable[[Progress], Any] | None = None,
+            **options: Unpack[Options]) -> Result:
+    """A student that has learned from `teacher`, without data::
+
+        result = dafl.distill(dafl.torch.Teacher(model), input_shape=(1, 32, 32), student="lenet5-half", seed=0)
+        result.student.save("student.safetensors")
+
+    `teacher` is a `Network`, a `Teacher`, or one of `dafl.torch`, `dafl.onnx`, `dafl.jax` and `dafl.sklearn`.
+    `input_shape`, (channels, height, width), and `classes` are for a teacher that does not know its own; where both say,
+    they must be the same. `preset` is "fast" (minutes) or "paper" (hours); `options` change single numbers of it, see
+    `Options`: `student`, `seed`, `steps`, `threads`, ...
+
+    `progress` shows a bar with tqdm where that is installed, in terminals and notebooks, else a line on a terminal.
+    `on_step(progress)` runs after each step, and ends the run there when it returns False.
+
+    Ctrl-C stops within one step, as KeyboardInterrupt. From that and whatever else stops the run, what a teacher or
+    `on_step` raises and the library's errors, `Result.so_far(exception)` has the result until then. ValueError,
+    TypeError and `dafl.InvalidArgument` for arguments that do not fit come before the first step.
+    """
+    if isinstance(teacher, Teacher):
+        teacher.settle(input_shape, classes)
+    elif isinstance(teacher, Network):
+        require_sizes(teacher.info.input_shape, teacher.info.outputs, input_shape, classes)
+    result = Result(Distillation(teacher, preset, **options))
+    result.resume(progress=progress, on_step=on_step)
+    _logger.info("%r", result)
+    return result

@@ -1,0 +1,137 @@
+"""The command line: what it writes, what it prints, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dafl
+from dafl._command import main
+
+PACKAGE = Path(dafl.__file__).resolve().parent
+SMALL = ["--student", "mlp-64-8-4", "--steps", "3", "--threads", "1"] + [
+    part for setting in ("batch_size=16", "student_steps=2", "replay_capacity=64", "generator_width=8", "latent_size=8")
+    for part in ("--set", setting)]
+
+
+@pytest.fixture
+def teacher(tmp_path) -> str:
+    dafl.Network("mlp-64-16-4", seed=3).save(tmp_path / "teacher.safetensors")
+    return str(tmp_path / "teacher.safetensors")
+
+
+def run(capsys, *arguments: object) -> dict:
+    """What a command that succeeds prints as JSON."""
+    assert main([*map(str, arguments), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return json.loads(printed.out)
+
+
+def test_distil_generate_evaluate_inspect(teacher, tmp_path, capsys):
+    student, generator, images = tmp_path / "student.safetensors", tmp_path / "generator.safetensors", tmp_path / "images.npz"
+    report = run(capsys, "distill", "--teacher", teacher, "--input-shape", "64", "--classes", 4, "-o", student,
+                 "--generator", generator, *SMALL)
+    assert report["steps"] == 3 and report["student"].startswith("mlp-64-8-4") and report["queries"] > 0
+    assert run(capsys, "generate", generator, "-o", images, "--count", 20)["images"] == [20, 1, 8, 8]
+    agreement = run(capsys, "evaluate", student, images, "--teacher", teacher)["agreement"]
+    given = np.load(images)["images"]
+    expected = dafl.Network.load(student).predict(given).argmax(1) == dafl.Network.load(teacher).predict(given).argmax(1)
+    assert agreement == pytest.approx(expected.mean())
+    described = run(capsys, "inspect", student)
+    assert described["parameters"] == 64 * 8 + 8 + 8 * 4 + 4 and described["tensors"]["fc1.weight"] == [8, 64]
+
+
+def test_accuracy_on_labels(teacher, tmp_path, capsys):
+    images = np.random.default_rng(0).standard_normal((10, 64), np.float32)
+    np.savez(tmp_path / "data.npz", images=images, labels=dafl.Network.load(teacher).predict(images).argmax(1))
+    assert run(capsys, "evaluate", teacher, tmp_path / "data.npz") == {"images": 10, "accuracy": 1}
+
+
+def test_onnx_teachers(tmp_path, capsys):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    from onnx import TensorProto, helper, numpy_helper
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["images", "weights"], ["logits"])], "classifier",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 64])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 4])],
+        [numpy_helper.from_array(np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32), "weights")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "teacher.onnx")
+    report = run(capsys, "distill", "--teacher", tmp_path / "teacher.onnx", "-o", tmp_path / "student.safetensors", *SMALL)
+    assert report["steps"] == 3
+
+
+def test_a_picture(tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    dafl.Network("dafl-generator(latent=8,side=8,width=8,channels=3)").save(tmp_path / "generator.safetensors")
+    report = run(capsys, "generate", tmp_path / "generator.safetensors", "-o", tmp_path / "images.png", "--count", 4)
+    assert report["images"] == [4, 3, 8, 8] and (tmp_path / "images.png").stat().st_size > 100
+
+
+def test_the_table_is_for_people(teacher, capsys):
+    assert main(["inspect", teacher]) == 0
+    table = capsys.readouterr().out
+    assert "parameters     1,108" in table and "  fc1.weight               16 x 64" in table
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["inspect", "nowhere.safetensors"], "nowhere.safetensors"),
+    (["distill", "--teacher", "nowhere.safetensors", "-o", "x"], "nowhere.safetensors"),
+    (["generate", "TEACHER", "-o", "images.npz"], "no generator"),
+    (["distill", "--teacher", "TEACHER", "--student", "lenet9", "-o", "x"], "lenet9"),
+    (["distill", "--teacher", "TEACHER", "--input-shape", "1,9,9", "-o", "x"], "input_shape"),
+])
+def test_a_failure_is_one_sentence_and_one(teacher, capsys, arguments, words):
+    assert main([teacher if part == "TEACHER" else part for part in arguments]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("dafl: ") and words in printed.err
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], "COMMAND"),
+    (["distil"], "invalid choice"),
+    (["distill", "-o", "x"], "--teacher"),
+    (["distill", "--teacher", "x", "-o", "x", "--input-shape", "1,2"], "--input-shape"),
+    (["distill", "--teacher", "x", "-o", "x", "--set", "images=3"], "images"),
+    (["distill", "--teacher", "x", "-o", "x", "--set", "steps=many"], "steps"),
+])
+def test_a_wrong_command_line_is_two(capsys, arguments, words):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2 and words in capsys.readouterr().err
+
+
+def test_help_names_everything(capsys):
+    for arguments in (["--help"], ["distill", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("inspect", "generate", "evaluate", "--preset", "--set NAME=VALUE"))
+
+
+def test_ctrl_c_writes_the_student_so_far(teacher, tmp_path):
+    student = tmp_path / "student.safetensors"
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "dafl", "distill", "--teacher", teacher, "-o", student, *SMALL,
+         "--steps", "100000000", "--json"], cwd=PACKAGE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not has_worked(process.pid):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "interrupted" in err and "Traceback" not in err
+    assert json.loads(out)["steps"] > 0 and dafl.Network.load(student).info.outputs == 4
+
+
+def has_worked(pid: int) -> bool:
+    """Whether the process has spent more time than its start takes, so that it is at its steps."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") > 1.5

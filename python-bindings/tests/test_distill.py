@@ -1,0 +1,122 @@
+"""The one call: what it answers, what it raises, and what is left after it was stopped."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import dafl
+from conftest import SMALL, NumPyTeacher, saved_bytes
+
+QUIET = SMALL | {"progress": False}
+
+
+def test_the_result_is_the_distillations(numpy_teacher, tmp_path):
+    result = dafl.distill(numpy_teacher.teacher(), input_shape=(1, 8, 8), classes=4, seed=5, **QUIET)
+    distillation = dafl.Distillation(numpy_teacher.teacher(), seed=5, **SMALL)
+    distillation.run()
+    assert saved_bytes(result.student, tmp_path / "one") == saved_bytes(distillation.student(), tmp_path / "other")
+    images, logits = result.generate(7)
+    assert images.shape == (7, 1, 8, 8) and logits.shape == (7, 4)
+    assert result.seconds > 0 and result.queries == result.last.teacher_images > 0
+    assert "4 of 4 steps" in repr(result)
+
+
+def test_history_is_arrays_by_name(numpy_teacher):
+    seen = []
+    history = dafl.distill(numpy_teacher.teacher(), on_step=seen.append, **QUIET).history
+    assert set(history) == set(dafl.Progress.__annotations__)
+    assert history["step"].dtype == np.int64 and history["step"].tolist() == [1, 2, 3, 4]
+    assert history["agreement"].dtype == np.float64
+    assert history["distillation_loss"].tolist() == [progress.distillation_loss for progress in seen]
+
+
+def test_networks_teach_too():
+    result = dafl.distill(dafl.Network("mlp-64-16-4"), input_shape=(64, 1, 1), **QUIET)
+    assert result.last.step == 4
+
+
+@pytest.mark.parametrize("teacher", [NumPyTeacher().teacher(), dafl.Network("mlp-64-16-4")])
+@pytest.mark.parametrize("sizes, message", [({"input_shape": (1, 8, 9)}, "input_shape"), ({"classes": 5}, "4 classes, not 5"),
+                                            ({"input_shape": (8, 8)}, "channels, height, width")])
+def test_sizes_that_are_not_the_teachers_are_refused(teacher, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        dafl.distill(teacher, **sizes, **QUIET)
+
+
+def test_on_step_ends_the_run_and_resume_goes_on(numpy_teacher):
+    result = dafl.distill(numpy_teacher.teacher(), on_step=lambda progress: progress.step < 2, **QUIET)
+    assert result.history["step"].tolist() == [1, 2]
+    student = result.student
+    assert result.student is student
+    result.resume(progress=False)
+    assert result.history["step"].tolist() == [1, 2, 3, 4] and result.student is not student
+
+
+def test_any_exception_leaves_the_result_so_far(numpy_teacher):
+    exception = LookupError("mine")
+
+    def fail(progress):
+        if progress.step == 3:
+            raise exception
+
+    with pytest.raises(LookupError) as raised:
+        dafl.distill(numpy_teacher.teacher(), on_step=fail, **QUIET)
+    assert raised.value is exception
+    result = dafl.Result.so_far(exception)
+    assert result.history["step"].tolist() == [1, 2, 3]
+    result.resume(progress=False)
+    assert result.last.step == 4 and np.isfinite(result.student.state_dict()["fc1.weight"]).all()
+
+
+def test_what_came_from_elsewhere_has_no_result():
+    with pytest.raises(ValueError, match="had begun"):
+        dafl.Result.so_far(KeyboardInterrupt())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # JAX's share in collecting garbage
+def test_ctrl_c_stops_within_a_step_and_leaves_the_result(numpy_teacher):
+    seen, seen_when_sent = [], []
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        seen_when_sent.append(seen[-1])
+
+    timer = threading.Timer(0.05, interrupt)
+
+    def on_step(progress: dafl.Progress) -> None:
+        seen.append(progress.step)
+        if progress.step == 5:
+            timer.start()
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        dafl.distill(numpy_teacher.teacher(), on_step=on_step, **QUIET | {"steps": 1_000_000})
+    timer.join()
+    result = dafl.Result.so_far(raised.value)
+    done = result.last.step
+    assert done == len(result.history["step"]) and done <= seen_when_sent[0] + 2
+    result.resume(progress=False, on_step=lambda progress: False)
+    assert result.last.step == done + 1 and result.generate(3)[0].shape == (3, 1, 8, 8)
+
+
+def test_two_in_two_threads_are_as_one_after_the_other(tmp_path):
+    def distilled(name: str, seed: int) -> bytes:
+        return saved_bytes(dafl.distill(NumPyTeacher().teacher(), seed=seed, **QUIET | {"steps": 20}).student, tmp_path / name)
+
+    alone = {seed: distilled(f"alone-{seed}", seed) for seed in (1, 2)}
+    together = {}
+    threads = [threading.Thread(target=lambda seed=seed: together.update({seed: distilled(f"both-{seed}", seed)}))
+               for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+
+
+def test_the_end_is_logged(numpy_teacher, caplog):
+    with caplog.at_level("INFO", logger="dafl"):
+        dafl.distill(numpy_teacher.teacher(), **QUIET)
+    assert "4 of 4 steps" in caplog.text

@@ -1,0 +1,48 @@
+"""The library's classifiers as PyTorch modules: the same names, the same answers."""
+
+import numpy as np
+import pytest
+
+import dafl
+from conftest import SMALL
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+@pytest.mark.parametrize("architecture", [
+    "lenet5", "lenet5-half", "lenet5(channels=3,classes=7)", "mlp-64-16-4", "mlp-64-4", "mlp-30-20-10-5",
+    "resnet18(side=8)", "resnet34(side=16,channels=1,classes=3)",
+])
+def test_modules_answer_as_their_networks(architecture):
+    network = dafl.Network(architecture, seed=1)
+    module = network.to_torch()
+    assert not module.training
+    names = [name for name in module.state_dict() if not name.endswith("num_batches_tracked")]
+    assert names == list(network.state_dict())
+    images = np.random.default_rng(0).standard_normal((3, *network.info.input_shape), np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images)).numpy()
+    assert np.abs(network.predict(images) - expected).max() < 1e-4 * max(1, np.abs(expected).max())
+
+
+def test_weights_are_copies_and_go_back():
+    network = dafl.Network("mlp-64-16-4", seed=1)
+    module = network.to_torch()
+    with torch.no_grad():
+        module.fc1.bias.fill_(3)
+    assert not (network.state_dict()["fc1.bias"] == 3).any()
+    network.load_state_dict(module.state_dict())
+    assert (network.state_dict()["fc1.bias"] == 3).all()
+
+
+def test_a_students_state_dict_is_its_modules(numpy_teacher):
+    student = dafl.distill(numpy_teacher.teacher(), progress=False, **SMALL).student
+    module = student.to_torch()
+    module.load_state_dict({name: torch.from_numpy(values) for name, values in student.state_dict().items()})
+    images, _ = np.split(np.random.default_rng(0).standard_normal((4, 1, 8, 8), np.float32), 2)
+    assert np.allclose(module(torch.from_numpy(images)).detach(), student.predict(images), atol=1e-5)
+
+
+def test_generators_are_no_classifiers():
+    with pytest.raises(ValueError, match="dafl-generator is not among"):
+        dafl.Network("dafl-generator").to_torch()
