@@ -15,7 +15,7 @@ LIBRARY_FLAGS := -c release --product dafl --scratch-path .build-lib -Xswiftc -s
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install test demo bench bench-kernels report clean
+.PHONY: help setup lib header install wheel test demo bench bench-kernels report clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -48,6 +48,12 @@ install: ## Copies what `make lib` built to PREFIX (/usr/local), below DESTDIR i
 	cp -P build/lib/$(SONAME) build/lib/libdafl.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 build/lib/pkgconfig/dafl.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 	install -m 644 build/lib/cmake/dafl/*.cmake $(DESTDIR)$(PREFIX)/lib/cmake/dafl/
+
+wheel: ## Builds a self-contained Python wheel into build/wheel, and tests it where nothing else is installed
+	$(MAKE) setup
+	$(MAKE) lib
+	scripts/wheel
+	scripts/check-wheel
 
 # In this order even under -j: a stale header is a clearer message than the compile error that it would cause.
 test: ## Checks everything: the header, the Swift tests, the C tests and examples, the Python tests
