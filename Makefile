@@ -61,13 +61,14 @@ docs: ## Runs the tutorial and writes the Python package's reference into build/
 	scripts/docs
 
 # In this order even under -j: a stale header is a clearer message than the compile error that it would cause.
-test: ## Checks everything: the header, the Swift tests, the C tests and examples, the Python tests
+test: ## Checks everything: the header, the Swift tests, the C tests and examples, the Python tests, the documents' code
 	$(MAKE) setup
 	scripts/generate-header --check
 	$(MAKE) lib
 	swift test
 	Tests/C/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
+	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md
 
 demo: ## Distils a small student of a teacher in front of you
 	$(MAKE) setup
