@@ -269,9 +269,9 @@ void dafl_network_destroy(dafl_network *network);
 /* ------------------------------------------------------------------------------------------------------ distillation */
 
 /*
- * Answers for `count` images: writes its answers, classifier outputs before the softmax unless it declares others, to logits [count, classes] and, when the
- * teacher declares features, the activations before its last fully connected block to features [count, features] (NULL
- * when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any other number stops
+ * Answers for `count` images: writes its answers, classifier outputs before the softmax unless it declares others, to logits
+ * [count, classes] and, when the teacher declares features, the activations before its last fully connected block to features
+ * [count, features] (NULL when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any other number stops
  * the library's call and comes back from it unchanged.
  */
 typedef int (*dafl_teacher_forward_fn)(void *user_data, int64_t count, const float *images, float *logits,
@@ -317,8 +317,8 @@ typedef struct dafl_progress {
     double entropy_loss;       /* L_ie: minus the entropy of the mean class probabilities, log10 as the authors have it */
     double distillation_loss;  /* L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2 */
     double effective_classes;  /* exp of that entropy in nats: 1 for a collapsed generator, `classes` for a balanced one */
-    double agreement;          /* share of held-out generated images on which student and teacher name the same class;
-                                  NaN before its first measurement */
+    double agreement;          /* share of images on which student and teacher name the same class: of the last 16 batches,
+                                  before the student learned from them; NaN before the first */
     double images_per_second;  /* images the student learned from, a second, over the last steps */
     double seconds_elapsed;    /* spent inside steps */
     double seconds_left;       /* estimated for the steps still to do */
@@ -353,7 +353,8 @@ typedef struct dafl_distillation_options {
                                     /* ranges, and the numbers of the presets fast | paper */
     int64_t steps;                  /* of the run, each with one generator step: from 1; 1,800 | 24,000 */
     int64_t batch_size;             /* images a step of the generator or the student: 1 to 2^30; 256 | 512 */
-    int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1 */
+    int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1. Every 25th batch is held out to compare students;
+                                       without a replay bank they have none then */
     int64_t replay_capacity;        /* generated images kept, with the teacher's logits, for the student to learn from: 0, or
                                        batch_size to 2^30; 204,800 | 0: it learns from the generator's own batch.
                                        Takes 4 bytes a pixel as it fills: 0.8 GB for 204,800 images of 32 x 32 */
@@ -373,8 +374,8 @@ typedef struct dafl_distillation_options {
     double student_learning_rate;   /* Adam's, at the start of its schedule: 0 to 1e6; 2e-3 | 2e-3 */
     const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
                                        "cosine" | "constant" */
-    double augmentation;            /* strength of the random shifts, turns, scalings and smoothing of replayed images, about which the
-                                       teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as
+    double augmentation;            /* strength of the random shifts, turns, scalings, shears and smoothing of replayed images,
+                                       about which the teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as
                                        images, and images with a side below 4, are left as they are */
     const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard
                                        normal images; "data", the images below; "metadata", images from what was noted of
@@ -385,14 +386,15 @@ typedef struct dafl_distillation_options {
                                        which must not be labels, in random directions; "auto" for both */
     int64_t difference_directions;  /* of "differences", an image and generator step, each a further query: 1 to 1024;
                                        1 | 1 */
-    int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps: from 1; 0 for both:
-                                       as many as it takes */
+    int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps; 0 for both: as many as
+                                       it takes */
     const float *images;            /* of source "data": [image_count, channels, height, width]; borrowed, as all four arrays
-                                       are: they must stay as they are until the distillation is destroyed */
+                                       are: they must stay as they are until the distillation is destroyed. Arrays that
+                                       image_source has no use for must be NULL */
     const int64_t *labels;          /* the classes of images, or NULL */
     int64_t image_count;            /* 1 to 2^30 */
-    double label_weight;            /* l, the share of the labels in the student's loss (1 - l) L_KD + l L_CE: 0 to 1; 0 for both:
-                                       knowledge distillation alone. 1 is ordinary training */
+    double label_weight;            /* l, the share of the labels in the student's loss (1 - l) L_KD + l L_CE: 0 to 1; 0 for
+                                       both: knowledge distillation alone. 1 is ordinary training */
     double mimic_weight;            /* m, 0 to 1e6, of m L_mimic in the student's loss: the mean squared distance between the
                                        teacher's features and a learned linear map of the student's; 0 for both */
     const float *metadata_means;    /* of source "metadata": [metadata_groups, features] means of the teacher's features on its
@@ -437,8 +439,8 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
 /*
  * Begins a distillation of a teacher that the host supplies as callbacks.
  *
- * When the generator is to learn from the teacher's backward, asks the teacher about a few images of noise and compares
- * it with finite differences.
+ * When the generator is to learn from the teacher's backward, asks the teacher about some images of noise and compares
+ * it with finite differences; they count as queries.
  *
  * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
  * options: copied.
@@ -446,7 +448,8 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
  *   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no
  *   square image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its backward is wrong, told in
- *   numbers; DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+ *   numbers; DAFL_QUERIES_SPENT when that comparison is more than max_teacher_queries allow; DAFL_ERROR_OUT_OF_MEMORY;
+ *   or what a callback returned.
  */
 dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_distillation_options *options,
                                      dafl_distillation **out);
@@ -484,24 +487,33 @@ dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progres
 dafl_status dafl_distillation_run(dafl_distillation *distillation, dafl_progress_fn progress, void *user_data);
 
 /*
+ * Tells where a distillation stands: after its last whole step, with all that the teacher was asked until now.
+ *
+ * out: filled; its struct_size must be set before.
+ */
+dafl_status dafl_distillation_progress(dafl_distillation *distillation, dafl_progress *out);
+
+/*
  * Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and
  * another goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
  */
 void dafl_distillation_cancel(dafl_distillation *distillation);
 
 /*
- * Makes images as they are made now, to look at or to measure with. Does not change what later steps do.
+ * Makes images as they are made now, to look at or to measure with. Does not change what later steps do, except that
+ * the teacher's answers count towards max_teacher_queries.
  *
  * count: how many, at least 1.
  * images: images [count, channels, height, width]; written.
- * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is not asked then.
- * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, or what a callback returned.
+ * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is then asked only if the
+ *   images need it, those of source "metadata".
+ * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, DAFL_QUERIES_SPENT, or what a callback returned.
  */
 dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t count, float *images, float *logits);
 
 /*
  * Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th
- * step, from which no student learns; before them, the student as it is.
+ * step, from which no student learns; before them, and with image_source "data", the student as it is.
  *
  * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
  */

@@ -53,8 +53,8 @@ public func dafl_distillation_options_preset(
 
 /// Begins a distillation of a teacher that the host supplies as callbacks.
 ///
-/// When the generator is to learn from the teacher's backward, asks the teacher about a few images of noise and compares it with
-/// finite differences.
+/// When the generator is to learn from the teacher's backward, asks the teacher about some images of noise and compares it with
+/// finite differences; they count as queries.
 ///
 /// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
 /// - Parameter options: copied.
@@ -62,6 +62,7 @@ public func dafl_distillation_options_preset(
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
 ///   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no square
 ///   image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its backward is wrong, told in numbers;
+///   DAFL_QUERIES_SPENT when that comparison is more than max_teacher_queries allow;
 ///   DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
 @c @implementation
 public func dafl_distillation_create(
@@ -150,6 +151,20 @@ public func dafl_distillation_run(
     }
 }
 
+/// Tells where a distillation stands: after its last whole step, with all that the teacher was asked until now.
+///
+/// - Parameter out: filled; its struct_size must be set before.
+@c @implementation
+public func dafl_distillation_progress(
+    _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<dafl_progress>?
+) -> dafl_status {
+    answering {
+        try using(distillation, "distillation", as: DistillationObject.self) { object in
+            try SizedStruct.fill(out, "out", object.distillation.progress.inC)
+        }
+    }
+}
+
 /// Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and another
 /// goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
 @c @implementation
@@ -158,12 +173,14 @@ public func dafl_distillation_cancel(_ distillation: DistillationHandle?) {
     sharedObject(distillation, as: DistillationObject.self).distillation.cancellation.cancel()
 }
 
-/// Makes images as they are made now, to look at or to measure with. Does not change what later steps do.
+/// Makes images as they are made now, to look at or to measure with. Does not change what later steps do, except that the teacher's
+/// answers count towards max_teacher_queries.
 ///
 /// - Parameter count: how many, at least 1.
 /// - Parameter images: images [count, channels, height, width]; written.
-/// - Parameter logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is not asked then.
-/// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, or what a callback returned.
+/// - Parameter logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is
+///   then asked only if the images need it, those of source "metadata".
+/// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, DAFL_QUERIES_SPENT, or what a callback returned.
 @c @implementation
 public func dafl_distillation_generate(
     _ distillation: DistillationHandle?, _ count: Int64, _ images: UnsafeMutablePointer<Float>?,
@@ -179,7 +196,7 @@ public func dafl_distillation_generate(
 }
 
 /// Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th step, from
-/// which no student learns; before them, the student as it is.
+/// which no student learns; before them, and with image_source "data", the student as it is.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
 @c @implementation

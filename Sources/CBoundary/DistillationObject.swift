@@ -91,6 +91,13 @@ extension DistillationOptions {
         labelWeight = c.label_weight
         mimicWeight = c.mimic_weight
         metadataSteps = try whole(c.metadata_steps, "metadata_steps")
+        for (name, isGiven, source) in [
+            ("images", c.images != nil, ImageSourceKind.data), ("labels", c.labels != nil, .data),
+            ("metadata_means", c.metadata_means != nil, .metadata),
+            ("metadata_deviations", c.metadata_deviations != nil, .metadata),
+        ] where isGiven && imageSource != source {
+            throw DaflError.invalid(name, "given", "NULL unless image_source is \"\(source.rawValue)\"")
+        }
         if imageSource == .data {
             data = ImageData(
                 images: try require(c.images, "images"), labels: c.labels,

@@ -44,6 +44,7 @@ final class AnswerReading: Teacher {
             try wrapped.forward()
             let rows = wrapped.logits
             for i in 0..<rows.samples {
+                if answers == .probabilities { try requireProbabilities(rows, i) }
                 let winner = rows.argmax(i)
                 for k in 0..<rows.elements {
                     rows[i, k] = answers == .labels ? (k == winner ? Self.certainty : 0) : log(max(rows[i, k], 1e-6))
@@ -52,6 +53,17 @@ final class AnswerReading: Teacher {
         }
 
         func backward() {}
+
+        /// Logits declared as probabilities would be read as nonsense, so a row must look like some, but for rounding.
+        private func requireProbabilities(_ rows: Batch, _ sample: Int) throws {
+            var (sum, least): (Float, Float) = (0, 0)
+            for k in 0..<rows.elements { (sum, least) = (sum + rows[sample, k], min(least, rows[sample, k])) }
+            guard least >= -0.01, abs(sum - 1) <= 0.05 else {
+                throw DaflError(
+                    .teacher, "the teacher's probabilities of image \(sample) add up to \(sum), the least is \(least); they must "
+                        + "be at least 0 and add up to 1")
+            }
+        }
 
         /// The winner's logit. A label says nothing of how sure the teacher is; this much of doubt leaves the student room.
         private static let certainty: Float = 5

@@ -5,6 +5,7 @@
 struct CollapseWatch {
     private let fewest: Double
     private var poorSteps = 0
+    private var generation = 0
     private static let patience = 25
 
     init(classes: Int, batchSize: Int) {
@@ -12,7 +13,9 @@ struct CollapseWatch {
     }
 
     /// After a step: whether the generator has collapsed. Its successor has as much patience again.
-    mutating func hasCollapsed(_ effectiveClasses: Double) -> Bool {
+    /// - Parameter generation: which generator made them.
+    mutating func hasCollapsed(_ effectiveClasses: Double, generation: Int) -> Bool {
+        if generation != self.generation { (self.generation, poorSteps) = (generation, 0) }
         poorSteps = effectiveClasses < fewest ? poorSteps + 1 : 0
         guard poorSteps == Self.patience else { return false }
         poorSteps = 0

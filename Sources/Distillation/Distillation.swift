@@ -23,7 +23,7 @@ package final class Distillation {
     private let source: any ImageSource
     private let training: StudentTraining
     private let replay: Replay?
-    private let selection: StudentSelection
+    private let selection: StudentSelection?
     private var clock = StepClock()
     private var collapse: CollapseWatch
     private var agreement = RecentMean()
@@ -64,7 +64,10 @@ package final class Distillation {
             }
         source = try Self.source(teacher, differentiable: differentiable, options, compute)
         training = try StudentTraining(student, of: teacher, options, compute)
-        selection = try StudentSelection(student, image: teacher.inputShape, options, compute)
+        // Every image of data is learned from in one pass or another.
+        selection =
+            options.imageSource == .data
+            ? nil : try StudentSelection(student, image: teacher.inputShape, options, compute)
         collapse = CollapseWatch(classes: teacher.classes, batchSize: options.batchSize)
         replay = try Replay(teacher, images: training.images, options, compute)
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
@@ -80,8 +83,8 @@ package final class Distillation {
 
     /// As it is now.
     package var student: Network { training.network }
-    /// The student of this run, until now, that agrees best with the teacher: see `StudentSelection`.
-    package func selectedStudent() throws -> Network { try selection.selected() }
+    /// The student of this run, until now, that agrees best with the teacher: see `StudentSelection`. With data, the last one.
+    package func selectedStudent() throws -> Network { try selection?.selected() ?? student }
     /// nil when the images are not generated.
     package var generator: Network? { (source as? GeneratorSource)?.network }
 
@@ -90,6 +93,7 @@ package final class Distillation {
     /// - Throws: what the teacher throws, `diverged`, `cancelled`. The step does not count then, and the next call does
     ///   one anew. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
     package func step() throws {
+        defer { recordProgress() }  // what was asked counts also when the step does not
         clock.start()
         let losses = try source.next()
 
@@ -97,7 +101,7 @@ package final class Distillation {
         let targets = source.targets
         training.images.load(source.images)
         agreement.add(training.agreement(teacher: targets.logits))
-        let isHeldOut = StudentSelection.holdsOut(step: progress.step)
+        let isHeldOut = selection != nil && StudentSelection.holdsOut(step: progress.step)
         if !isHeldOut { replay?.add(source.images, targets) }
 
         let studentSteps = isHeldOut && replay == nil ? 0 : options.studentSteps
@@ -108,20 +112,23 @@ package final class Distillation {
             let targets = try replay?.draw() ?? targets
             distillationLoss += try training.step(targets, learningRate: rate) / Double(studentSteps)
         }
-        if isHeldOut { try selection.consider(source.images, logits: targets.logits) }
+        if isHeldOut { try selection?.consider(source.images, logits: targets.logits) }
 
         clock.stop(images: studentSteps * options.batchSize)
         progress.step += 1
         progress.losses = losses
         progress.distillationLoss = distillationLoss
-        recordProgress()
-        if let generator = source as? GeneratorSource, collapse.hasCollapsed(losses.effectiveClasses) {
-            generator.restart()
-            progress.collapses += 1
-            log(
-                .warning, "the generator's images came to be of \(oneDecimal(losses.effectiveClasses)) of \(teacher.classes) "
-                    + "classes; a fresh one takes its place, and a larger entropy_weight may help")
-        }
+        if let generator = source as? GeneratorSource { replaceIfCollapsed(generator) }
+    }
+
+    private func replaceIfCollapsed(_ generator: GeneratorSource) {
+        let effectiveClasses = progress.losses.effectiveClasses
+        guard collapse.hasCollapsed(effectiveClasses, generation: generator.generation) else { return }
+        generator.restart()
+        progress.collapses += 1
+        log(
+            .warning, "the generator's images came to be of \(oneDecimal(effectiveClasses)) of \(teacher.classes) classes; a "
+                + "fresh one takes its place, and a larger entropy_weight may help")
     }
 
     private func oneDecimal(_ number: Double) -> String {

@@ -14,7 +14,7 @@ final class GeneratorSource: ImageSource {
     private let compute: Compute
     private var random: Philox
     /// Of this run's generators, the first is 0.
-    private var generation = 0
+    private(set) var generation = 0
     private var stepsOfGeneration = 0
 
     /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.

@@ -27,7 +27,8 @@ final class MetadataSource: ImageSource {
         guard let features = pass.features, pass.featuresGradient != nil else {
             throw DaflError.invalid(
                 "image_source", "\"metadata\"",
-                "another for a teacher without features, or without backward unless gradients are \"differences\"")
+                "another for a teacher without features, or without gradients by them: gradients must be \"teacher\" or "
+                    + "\"differences\"")
         }
         try metadata.validate(features: features.elements)
         self.metadata = metadata
@@ -62,6 +63,9 @@ final class MetadataSource: ImageSource {
             pixels.gradient?.load(dx.pointer)
             optimizer.step(learningRate: options.generatorLearningRate)
             images.pointer.update(from: pixels.value.pointer, count: images.count)
+            guard images.isFinite else {
+                throw DaflError(.diverged, "pixels are no longer finite; try a smaller generator_learning_rate")
+            }
         }
         try teacher.forward()
     }

@@ -7,9 +7,8 @@ final class Replay {
     private let images: Batch
     private let cachedLogits: Batch
     private let augmentation: Augmentation?
-    /// Asked again about altered images, and where features are wanted, which the bank does not keep.
-    private let teacher: any TeacherPass
-    private let asksAgain: Bool
+    /// To be asked again about altered images, and where features are wanted, which the bank does not keep; else nil.
+    private let teacher: (any TeacherPass)?
     private let compute: Compute
     private var random: Philox
 
@@ -25,8 +24,8 @@ final class Replay {
         augmentation = try Augmentation(
             strength: options.imageSource == .noise ? 0 : options.augmentation, samples: images.samples,
             image: options.generator.image(of: teacher.inputShape))
-        asksAgain = augmentation != nil || options.mimicWeight > 0
-        self.teacher = try teacher.plan(images, gradients: false, compute)
+        let asksAgain = augmentation != nil || options.mimicWeight > 0
+        self.teacher = asksAgain ? try teacher.plan(images, gradients: false, compute) : nil
         self.compute = compute
         random = Philox(seed: options.seed, stream: .replay)
     }
@@ -38,7 +37,7 @@ final class Replay {
     /// Writes images to the student's batch and returns what it is to answer for them.
     func draw() throws -> Targets {
         let labels = bank.draw(&random, images: images, logits: cachedLogits, augmentation: augmentation, compute)
-        guard asksAgain else { return Targets(logits: cachedLogits, labels: labels) }
+        guard let teacher else { return Targets(logits: cachedLogits, labels: labels) }
         try teacher.forward()
         return Targets(logits: teacher.logits, features: teacher.features, labels: labels)
     }

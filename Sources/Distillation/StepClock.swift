@@ -5,16 +5,19 @@ struct StepClock {
     private(set) var secondsElapsed = 0.0
     /// A mean in which each step weighs a tenth less than the one after it.
     private(set) var secondsPerStep = 0.0
-    private(set) var imagesPerSecond = 0.0
+    var imagesPerSecond: Double { imagesPerStep / max(secondsPerStep, 1e-9) }
+    /// A mean as that of the seconds.
+    private var imagesPerStep = 0.0
     private var started = 0.0
 
     mutating func start() { started = Self.now }
 
     mutating func stop(images: Int) {
         let seconds = Self.now - started
-        secondsPerStep = secondsElapsed == 0 ? seconds : 0.9 * secondsPerStep + 0.1 * seconds
+        let share = secondsElapsed == 0 ? 1 : 0.1
+        secondsPerStep += share * (seconds - secondsPerStep)
+        imagesPerStep += share * (Double(images) - imagesPerStep)
         secondsElapsed += seconds
-        imagesPerSecond = Double(images) / max(secondsPerStep, 1e-9)
     }
 
     private static var now: Double {

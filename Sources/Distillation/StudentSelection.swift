@@ -27,8 +27,8 @@ final class StudentSelection {
         heldOut = try ReplayBank(capacity: capacity, draws: 0, image: image, classes: student.outputShape.count)
         self.student = student
         best = try student.copy()
-        candidatePredictor = try Predictor(student, compute)
-        bestPredictor = try Predictor(best, compute)
+        candidatePredictor = try Predictor(student, batchSize: options.batchSize, compute)
+        bestPredictor = try Predictor(best, batchSize: options.batchSize, compute)
         answers = try Tensor([capacity, student.outputShape.count])
         self.compute = compute
     }

@@ -13,12 +13,14 @@ package final class Predictor {
     /// For a few images, one after the other; nil when the network is none that it can do.
     private let single: SingleImagePass?
     private var pass: Pass?
-    private static let batchSize = 256
+    private let batchSize: Int
     /// Up to so many images go one by one: sixteen in the lanes of vectors take as long as about five alone.
     private static let fewImages = 4
 
-    package init(_ network: Network, _ compute: Compute) throws {
+    /// - Parameter batchSize: images at a time; counts that it divides need no memory but the first time.
+    package init(_ network: Network, batchSize: Int = 256, _ compute: Compute) throws {
         self.network = network
+        self.batchSize = batchSize
         self.compute = compute
         single = try SingleImagePass(network, compute)
     }
@@ -69,8 +71,8 @@ package final class Predictor {
     private func forEachBatch(
         of images: UnsafePointer<Float>, count: Int, _ body: (Int, Pass) throws -> Void
     ) throws {
-        for start in stride(from: 0, to: count, by: Self.batchSize) {
-            let pass = try pass(samples: min(Self.batchSize, count - start))
+        for start in stride(from: 0, to: count, by: batchSize) {
+            let pass = try pass(samples: min(batchSize, count - start))
             pass.input.load(rows: images + start * network.inputShape.count, compute)
             pass.forward()
             try body(start, pass)

@@ -22,6 +22,7 @@ static void test_null(dafl_distillation *distillation, dafl_network *network) {
     dafl_distillation_options options = small_options();
     dafl_distillation *made = NULL;
     dafl_network *copy = NULL;
+    dafl_progress stand = {0};
     float image[INPUTS];
 
     REFUSES("teacher", "NULL", dafl_teacher_init(NULL, sizeof teacher));
@@ -37,6 +38,12 @@ static void test_null(dafl_distillation *distillation, dafl_network *network) {
     REFUSES("out", "NULL", dafl_distillation_create_from_network(network, &options, NULL));
     REFUSES("distillation", "NULL", dafl_distillation_step(NULL, NULL));
     REFUSES("distillation", "NULL", dafl_distillation_run(NULL, NULL, NULL));
+    REFUSES("distillation", "NULL", dafl_distillation_progress(NULL, &stand));
+    REFUSES("out", "NULL", dafl_distillation_progress(distillation, NULL));
+    REFUSES("struct_size", "0", dafl_distillation_progress(distillation, &stand));
+    stand.struct_size = sizeof stand;
+    WORKS(dafl_distillation_progress(distillation, &stand));
+    CHECK(stand.steps > 0 && stand.teacher_images > 0);
     REFUSES("distillation", "NULL", dafl_distillation_generate(NULL, 1, image, NULL));
     REFUSES("images", "NULL", dafl_distillation_generate(distillation, 1, NULL, NULL));
     REFUSES("distillation", "NULL", dafl_distillation_student(NULL, &copy));
@@ -303,6 +310,9 @@ static void test_images_of_the_host(void) {
     dafl_distillation_destroy(made);
     made = NULL;
 
+    good.image_source = "generator";
+    REFUSES_CREATION("images", "given", &teacher, &good);
+
     good = small_options();
     good.image_source = "metadata";
     good.metadata_means = means;
@@ -315,6 +325,9 @@ static void test_images_of_the_host(void) {
     means[15] = INFINITY;
     REFUSES_CREATION("metadata_means[15]", "inf", &teacher, &good);
     means[15] = 0;
+    good.image_source = "noise";
+    REFUSES_CREATION("metadata_means", "given", &teacher, &good);
+    good.image_source = "metadata";
     dafl_teacher without = make_teacher(&state, false);
     REFUSES_CREATION("image_source", "metadata", &without, &good);
     make_teacher(&state, true);

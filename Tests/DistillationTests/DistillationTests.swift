@@ -67,6 +67,15 @@ struct DistillationTests {
         #expect(distillation.progress.agreement > agreement)
     }
 
+    @Test func whatIsAskedInAStepThatFailsCountsToo() throws {
+        let distillation = try Self.distillation(.none, Self.options { $0.maxTeacherQueries = 72 + 48 + 20 })
+        try distillation.step()
+        let asked = distillation.progress.teacherImages
+        let error = try #require(throws: DaflError.self) { try distillation.step() }
+        #expect(error.status == .queriesSpent)
+        #expect(distillation.progress.step == 1 && distillation.progress.teacherImages == asked + 16)
+    }
+
     /// Held-out images are for judging students, so none learns from them; to ask for the student changes nothing.
     @Test func heldOutBatchesTeachNobody() throws {
         let (quiet, curious) = (

@@ -92,6 +92,18 @@ struct ImageDataTests {
         for i in half.indices { #expect(abs(half[i] - (distillation[i] + labels[i]) / 2) < 1e-6) }
     }
 
+    /// All images of data are learned from, so none are held out, and the last student is handed out.
+    @Test func everyStepOfDataTeaches() throws {
+        var options = options(nil)
+        (options.replayCapacity, options.studentSteps) = (0, 1)
+        let distillation = try Distillation(teacher: teacher, options)
+        for _ in 0..<24 { try distillation.step() }
+        let before = distillation.student.parameters[0].value.numbers
+        try distillation.step()
+        #expect(distillation.student.parameters[0].value.numbers != before)
+        #expect(try distillation.selectedStudent() === distillation.student)
+    }
+
     @Test func labelsThatAreNoClassesAreRefused() throws {
         for wrong: Int64 in [-1, 4, .max] {
             var labels = labels

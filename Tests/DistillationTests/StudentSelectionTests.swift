@@ -68,7 +68,7 @@ struct CollapseWatchTests {
     /// The steps after which it gives up on a generator.
     private func collapses(_ classes: Int, batchSize: Int, _ effectiveClasses: [Double]) -> [Int] {
         var watch = CollapseWatch(classes: classes, batchSize: batchSize)
-        return effectiveClasses.indices.filter { watch.hasCollapsed(effectiveClasses[$0]) }
+        return effectiveClasses.indices.filter { watch.hasCollapsed(effectiveClasses[$0], generation: 0) }
     }
 
     @Test func patienceLastsForTwentyFivePoorSteps() {
@@ -76,6 +76,12 @@ struct CollapseWatchTests {
         #expect(collapses(10, batchSize: 256, [Double](repeating: 3.2, count: 60)) == [])
         let interrupted = [Double](repeating: 1, count: 24) + [9] + [Double](repeating: 1, count: 24)
         #expect(collapses(10, batchSize: 256, interrupted) == [])
+    }
+
+    @Test func aFreshGeneratorHasItsOwnPatience() {
+        var watch = CollapseWatch(classes: 10, batchSize: 256)
+        let collapses = (0..<60).filter { watch.hasCollapsed(1, generation: $0 / 20) }
+        #expect(collapses.isEmpty)
     }
 
     @Test func fewImagesCannotBeOfManyClasses() {

@@ -139,8 +139,8 @@ import Testing
         "lenet5(classes=10,)", "lenet5(classes=10=10)", "lenet5(classes=+10)", "lenet5(classes=3,classes=3)", "lenet5(width=6)", "lenet5-half(divisor=2)",
         "mlp", "mlp-", "mlp-784", "mlp-784-", "mlp--10", "mlp-784-0", "mlp-784--5", "mlp-784-ten",
         "mlp-784-10(classes=10)",
-        "mlp-9999999-2", "dafl-generator(side=4097)", "dafl-generator(side=0)", "dafl-generator(rows=0)",
-        "dafl-generator(side=0,rows=8,columns=8)", "dafl-generator(columns=5000)", "dafl-vector-generator(outputs=0)",
+        "mlp-9999999-2", "dafl-generator(side=1048577)", "dafl-generator(side=0)", "dafl-generator(rows=0)",
+        "dafl-generator(side=0,rows=8,columns=8)", "dafl-generator(columns=1048577)", "dafl-vector-generator(outputs=0)",
         "dafl-vector-generator(side=8)", "dafl-generator(latent=0)",
         "dafl-generator(width=1)", "dafl-generator(channels=0)", "dafl-generator(depth=3)",
     ])

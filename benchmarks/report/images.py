@@ -20,7 +20,7 @@ STANDARD = MEAN, STANDARD_DEVIATION
 
 @dataclass(frozen=True)
 class Images:
-    """Pixels [n,side,side] in 0...255 and their classes."""
+    """Pixels [n,side,side] from 0 to 255 and their classes."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -46,8 +46,12 @@ def mnist(folder: Path, is_quick: bool) -> tuple[Images, Images]:
 
 
 def usps(folder: Path) -> Images | None:
-    """USPS's training images, 16 x 16; None when the files are not there."""
-    return Images(*read_mnist(folder, "train")) if folder.is_dir() else None
+    """USPS's training images as MNIST shows its own: 20 x 20 pixels in the middle of 28. None when the files are not there."""
+    if not folder.is_dir():
+        return None
+    pixels, labels = read_mnist(folder, "train")
+    matrix = resize_matrix(16, 20)
+    return Images(np.pad(matrix @ pixels.astype(np.float32) @ matrix.T, ((0, 0), (4, 4), (4, 4))), labels)
 
 
 FASHION_STANDARD = 0.2860, 0.3530

@@ -168,6 +168,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_distillation_create_from_network": (c_int, [Handle, POINTER(DistillationOptions), POINTER(Handle)]),
     "dafl_distillation_step": (c_int, [Handle, POINTER(Progress)]),
     "dafl_distillation_run": (c_int, [Handle, ProgressFunction, c_void_p]),
+    "dafl_distillation_progress": (c_int, [Handle, POINTER(Progress)]),
     "dafl_distillation_cancel": (None, [Handle]),
     "dafl_distillation_generate": (c_int, [Handle, c_int64, Floats, Floats]),
     "dafl_distillation_student": (c_int, [Handle, POINTER(Handle)]),

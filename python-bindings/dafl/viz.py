@@ -1,7 +1,7 @@
 """Pictures of a distillation, as figures of matplotlib, which is imported when the first one is drawn.
 
 Each function returns a `matplotlib.figure.Figure` that belongs to no window and changes no state of matplotlib's:
-notebooks show it as the value of a cell, and `figure.savefig("name.png")` writes it.
+notebooks show it as the value of a cell after `%matplotlib inline`, and `figure.savefig("name.png")` writes it.
 """
 
 from __future__ import annotations

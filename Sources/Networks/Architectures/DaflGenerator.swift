@@ -10,8 +10,9 @@ extension Network {
     static func daflGenerator(_ architecture: Architecture) throws -> Network {
         let side = architecture["side"] ?? 32
         let values = try architecture.values([
-            ("latent", 100, 1...Architecture.limit), ("side", side, 1...4096), ("channels", 1, 1...4096),
-            ("width", 128, 2...4096), ("rows", side, 1...4096), ("columns", side, 1...4096),
+            ("latent", 100, 1...Architecture.limit), ("side", side, 1...Architecture.limit), ("channels", 1, 1...Architecture.limit),
+            ("width", 128, 2...4096), ("rows", side, 1...Architecture.limit),
+            ("columns", side, 1...Architecture.limit),
         ])
         let (latent, channels, width, rows, columns) = (values[0], values[2], values[3], values[4], values[5])
         let narrow = width / 2
