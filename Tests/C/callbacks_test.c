@@ -228,6 +228,7 @@ static void test_answers_that_are_none(void) {
             dafl_distillation *distillation = NULL;
             teacher.backward = NULL;
             teacher.answers = answers;
+            state.as_probabilities = answers == DAFL_ANSWERS_PROBABILITIES;
             WORKS(dafl_distillation_create(&teacher, &options, &distillation));
             state.fault = fault;
             EXPECT(DAFL_ERROR_TEACHER, dafl_distillation_step(distillation, NULL));
@@ -236,6 +237,19 @@ static void test_answers_that_are_none(void) {
             dafl_distillation_destroy(distillation);
         }
     }
+}
+
+static void test_logits_that_are_called_probabilities(void) {
+    test_teacher state;
+    dafl_teacher teacher = make_teacher(&state, false);
+    dafl_distillation_options options = small_options();
+    dafl_distillation *distillation = NULL;
+    teacher.backward = NULL;
+    teacher.answers = DAFL_ANSWERS_PROBABILITIES;
+    WORKS(dafl_distillation_create(&teacher, &options, &distillation));
+    EXPECT(DAFL_ERROR_TEACHER, dafl_distillation_step(distillation, NULL));
+    CHECK(strstr(dafl_last_error(), "probabilities") != NULL);
+    dafl_distillation_destroy(distillation);
 }
 
 /* The limit is never passed, the run ends well when it is reached, and what was learned is there. */
@@ -348,6 +362,7 @@ void test_callbacks(void) {
     test_cancel();
     test_counts();
     test_answers_that_are_none();
+    test_logits_that_are_called_probabilities();
     test_query_limit();
     test_parallel();
     test_log();

@@ -139,6 +139,7 @@ static void test_teacher_descriptions(void) {
     for (teacher.answers = 0; teacher.answers < DAFL_ANSWERS_LABELS; teacher.answers++) {
         dafl_progress progress = {.struct_size = sizeof progress};
         options.difference_directions = 3;
+        state.as_probabilities = teacher.answers == DAFL_ANSWERS_PROBABILITIES;
         WORKS(dafl_distillation_create(&teacher, &options, &made));
         WORKS(dafl_distillation_step(made, &progress));
         CHECK(progress.teacher_images == (1 + 3 + options.student_steps) * options.batch_size);
@@ -147,6 +148,7 @@ static void test_teacher_descriptions(void) {
     }
     options.gradients = "auto";
     for (teacher.answers = 0; teacher.answers <= DAFL_ANSWERS_LABELS; teacher.answers++) {
+        state.as_probabilities = teacher.answers == DAFL_ANSWERS_PROBABILITIES;
         WORKS(dafl_distillation_create(&teacher, &options, &made));
         WORKS(dafl_distillation_run(made, NULL, NULL));
         dafl_distillation_destroy(made);

@@ -79,6 +79,11 @@ static int forward(void *user_data, int64_t count, const float *images, float *l
             for (int h = 0; h < HIDDEN; h++) sum += teacher->b[c][h] * hidden[h];
             logits[i * CLASSES + c] = sum;
         }
+        if (teacher->as_probabilities) {
+            float total = 0, *row = logits + i * CLASSES;
+            for (int c = 0; c < CLASSES; c++) total += row[c] = expf(row[c]);
+            for (int c = 0; c < CLASSES; c++) row[c] /= total;
+        }
     }
     /* One bad number in the last row is enough. */
     if (teacher->fault == NAN_LOGITS) logits[count * CLASSES - 1] = NAN;

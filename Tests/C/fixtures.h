@@ -36,6 +36,7 @@ typedef enum {
  */
 typedef struct test_teacher {
     bool shows_features;
+    bool as_probabilities; /* answers the softmax of its logits */
     fault fault;
     int answer;                        /* returned by forward */
     int backward_answer;               /* returned by backward */
