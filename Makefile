@@ -84,8 +84,8 @@ bench: ## Measures libdafl beside PyTorch and ONNX Runtime; CHECK=1 holds the ra
 bench-kernels: ## Measures the kernels alone, beside the processor's peak
 	scripts/bench-kernels
 
-# DATA is a folder with mnist/ and usps/; the quick form needs none.
-DATA ?= ../shared/data
+# DATA is a folder with mnist/ and usps/, their gzipped IDX files in each; the quick form needs none.
+DATA ?= data
 report: ## Reruns the paper's table and more into docs/report, in hours; QUICK=1 tries all of it in minutes
 	$(MAKE) setup
 	.venv/bin/pip install -q --disable-pip-version-check matplotlib

@@ -58,7 +58,7 @@ class Pair:
 
     @cached_property
     def teacher(self) -> dafl.Network:
-        """Trained on the data, or as the last call left it in build/report."""
+        """Trained on the data, or as the last call left it in build/teachers."""
         if self.path.exists():
             return dafl.Network.load(self.path)
         teacher = dafl.Network(self.teacher_architecture, seed=0)
