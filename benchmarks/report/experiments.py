@@ -25,7 +25,7 @@ class Budget:
         return 2 if self.is_quick else 12
 
     def steps(self, full: int) -> dict[str, int]:
-        return {"steps": max(2, full // 80) if self.is_quick else full}
+        return {"steps": max(2, full // 150) if self.is_quick else full}
 
     def seeds(self, count: int) -> range:
         return range(1 if self.is_quick else count)
@@ -175,5 +175,5 @@ def rows(pair: Pair, budget: Budget, other_digits: np.ndarray | None) -> Iterato
         options = {"augmentation": 0.0 if few_questions else 1.0, "max_teacher_queries": queries, "steps": max(steps, 1),
                    "replay_capacity": min(409_600, max(256 * steps, 256))}
         if budget.is_quick:
-            options |= budget.steps(steps) | {"max_teacher_queries": queries // 80}
+            options |= budget.steps(steps) | {"max_teacher_queries": queries // 150}
         yield Row(f"queries-{queries}", f"{queries:,} queries", group="queries", teacher="logits", options=options)
