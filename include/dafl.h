@@ -271,8 +271,8 @@ void dafl_network_destroy(dafl_network *network);
 /*
  * Answers for `count` images: writes its answers, classifier outputs before the softmax unless it declares others, to logits
  * [count, classes] and, when the teacher declares features, the activations before its last fully connected block to features
- * [count, features] (NULL when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any other number stops
- * the library's call and comes back from it unchanged.
+ * [count, features] (NULL when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any
+ * other number stops the library's call and comes back from it unchanged.
  */
 typedef int (*dafl_teacher_forward_fn)(void *user_data, int64_t count, const float *images, float *logits,
                                        float *features);
@@ -353,8 +353,8 @@ typedef struct dafl_distillation_options {
                                     /* ranges, and the numbers of the presets fast | paper */
     int64_t steps;                  /* of the run, each with one generator step: from 1; 1,800 | 24,000 */
     int64_t batch_size;             /* images a step of the generator or the student: 1 to 2^30; 256 | 512 */
-    int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1. Every 25th batch is held out to compare students;
-                                       without a replay bank they have none then */
+    int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1. Every 25th batch is held out to compare
+                                       students; without a replay bank they have none then */
     int64_t replay_capacity;        /* generated images kept, with the teacher's logits, for the student to learn from: 0, or
                                        batch_size to 2^30; 204,800 | 0: it learns from the generator's own batch.
                                        Takes 4 bytes a pixel as it fills: 0.8 GB for 204,800 images of 32 x 32 */
@@ -375,8 +375,8 @@ typedef struct dafl_distillation_options {
     const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
                                        "cosine" | "constant" */
     double augmentation;            /* strength of the random shifts, turns, scalings, shears and smoothing of replayed images,
-                                       about which the teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as
-                                       images, and images with a side below 4, are left as they are */
+                                       about which the teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does
+                                       not see as images, and images with a side below 4, are left alone */
     const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard
                                        normal images; "data", the images below; "metadata", images from what was noted of
                                        the teacher's features */

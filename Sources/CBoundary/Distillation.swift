@@ -32,8 +32,8 @@ public func dafl_distillation_options_init(
     }
 }
 
-/// Sets the numbers that presets differ in, and what is between them, to a preset's: from steps to max_teacher_queries, label_weight,
-/// mimic_weight and metadata_steps. All else stays as it is.
+/// Sets the numbers that presets differ in, and what is between them, to a preset's: from steps to max_teacher_queries,
+/// label_weight, mimic_weight and metadata_steps. All else stays as it is.
 ///
 /// - Parameter options: initialised before with `dafl_distillation_options_init`.
 /// - Parameter preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
@@ -173,8 +173,8 @@ public func dafl_distillation_cancel(_ distillation: DistillationHandle?) {
     sharedObject(distillation, as: DistillationObject.self).distillation.cancellation.cancel()
 }
 
-/// Makes images as they are made now, to look at or to measure with. Does not change what later steps do, except that the teacher's
-/// answers count towards max_teacher_queries.
+/// Makes images as they are made now, to look at or to measure with. Does not change what later steps do, except that the
+/// teacher's answers count towards max_teacher_queries.
 ///
 /// - Parameter count: how many, at least 1.
 /// - Parameter images: images [count, channels, height, width]; written.
@@ -195,8 +195,8 @@ public func dafl_distillation_generate(
     }
 }
 
-/// Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th step, from
-/// which no student learns; before them, and with image_source "data", the student as it is.
+/// Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th
+/// step, from which no student learns; before them, and with image_source "data", the student as it is.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
 @c @implementation

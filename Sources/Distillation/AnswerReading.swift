@@ -60,8 +60,9 @@ final class AnswerReading: Teacher {
             for k in 0..<rows.elements { (sum, least) = (sum + rows[sample, k], min(least, rows[sample, k])) }
             guard least >= -0.01, abs(sum - 1) <= 0.05 else {
                 throw DaflError(
-                    .teacher, "the teacher's probabilities of image \(sample) add up to \(sum), the least is \(least); they must "
-                        + "be at least 0 and add up to 1")
+                    .teacher,
+                    "the teacher's probabilities of image \(sample) add up to \(sum), the least is \(least); they must be at "
+                        + "least 0 and add up to 1")
             }
         }
 

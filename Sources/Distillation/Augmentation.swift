@@ -3,11 +3,12 @@ import Numerics
 
 /// Moves, turns, scales and shears images a little, and makes some of them softer, each in its own way.
 ///
-/// The teacher's answer need not survive it: it is asked again about the image as it is then. Labels of data stay. At strength 1 an image moves by
-/// up to a sixteenth of its height and width, turns by up to 0.25 radians, is scaled by a factor between exp(-0.15) and
-/// exp(0.15), and sheared by up to 0.15: each number evenly distributed, the factor on a logarithmic scale. Half of the images are blended with
-/// the means of 3 x 3 pixels, which count for up to all: generators draw harder edges than there are in the world. Angles and shears
-/// are those of the image stretched to a square, so that the ends of a long one stay within it.
+/// The teacher's answer need not survive it: it is asked again about the image as it is then. Labels of data stay. At
+/// strength 1 an image moves by up to a sixteenth of its height and width, turns by up to 0.25 radians, is scaled by a
+/// factor between exp(-0.15) and exp(0.15), and sheared by up to 0.15: each number evenly distributed, the factor on a
+/// logarithmic scale. Half of the images are blended with the means of 3 x 3 pixels, which count for up to all: generators
+/// draw harder edges than there are in the world. Angles and shears are those of the image stretched to a square, so that
+/// the ends of a long one stay within it.
 final class Augmentation {
     private let strength: Float
     private let channels: Int

@@ -1,7 +1,7 @@
 import Numerics
 
-/// The host's own images, each once in every pass over them in an order drawn anew: ordinary knowledge distillation, and with labels
-/// alone ordinary training, for those who have data or want to compare.
+/// The host's own images, each once in every pass over them in an order drawn anew: ordinary knowledge distillation, and
+/// with labels alone ordinary training, for those who have data or want to compare.
 final class DataSource: ImageSource {
     let images: Batch
     private let data: ImageData

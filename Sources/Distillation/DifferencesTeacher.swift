@@ -8,9 +8,9 @@ import Numerics
 ///     dL/dx ~ 1/m sum_v (g . (t(x + s v) - t(x)) + h . (f(x + s v) - f(x))) / s v
 ///
 /// This is the published estimate, in d pixels, for unit vectors u = v / sqrt(d) and eps = s sqrt(d); signs need no
-/// normalisation and few random numbers. As the mean of v v^T is the identity, the estimate's mean is the gradient, but for what
-/// the teacher bends within a step. Its squared error is at least (d - 1) / m times the gradient's squared length: mostly noise
-/// for one image, which the batch and Adam's moments average out for the generator.
+/// normalisation and few random numbers. As the mean of v v^T is the identity, the estimate's mean is the gradient, but for
+/// what the teacher bends within a step. Its squared error is at least (d - 1) / m times the gradient's squared length:
+/// mostly noise for one image, which the batch and Adam's moments average out for the generator.
 ///
 /// Each direction asks the teacher about the batch once more.
 final class DifferencesTeacher: Teacher {

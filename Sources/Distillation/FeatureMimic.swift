@@ -24,8 +24,8 @@ final class FeatureMimic {
         self.gradient = gradient
     }
 
-    /// After the student's forward pass: returns L_mimic, and writes the gradients of `weight` times it by the student's features and
-    /// by the map's weights.
+    /// After the student's forward pass: returns L_mimic, and writes the gradients of `weight` times it by the student's
+    /// features and by the map's weights.
     func evaluate(teacher f: Batch, weight: Double) -> Double {
         pass.forward(training: true)
         guard let byMapped = pass.outputGradient, let byFeatures = pass.inputGradient else { return 0 }

@@ -2,8 +2,8 @@ import Numerics
 
 /// Which network makes the teacher's inputs.
 package enum GeneratorKind: String, CaseIterable {
-    /// The convolutional one for images, and for vectors that are likely to be one: squares of a side from 16 up and divisible by
-    /// 4, such as 784 = 28 x 28. The perceptron for other vectors.
+    /// The convolutional one for images, and for vectors that are likely to be one: squares of a side from 16 up and
+    /// divisible by 4, such as 784 = 28 x 28. The perceptron for other vectors.
     case auto
     /// "dafl-generator", for images and for vectors that are a square image of one channel, row by row.
     case convolution

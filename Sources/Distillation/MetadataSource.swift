@@ -4,8 +4,8 @@ import Training
 
 /// Images that bring the teacher's features to what its training data made of them (Lopes, Fenu and Starner 2017).
 ///
-/// Each step starts from standard normal images x and, for each, draws a target from the metadata: a group's means plus its deviations
-/// times standard normal numbers. Adam on the pixels then descends 1/(n F) sum_i norm2(f(x_i) - target_i)^2.
+/// Each step starts from standard normal images x and, for each, draws a target from the metadata: a group's means plus its
+/// deviations times standard normal numbers. Adam on the pixels then descends 1/(n F) sum_i norm2(f(x_i) - target_i)^2.
 final class MetadataSource: ImageSource {
     let images: Batch
     private let metadata: FeatureMetadata
@@ -20,7 +20,8 @@ final class MetadataSource: ImageSource {
     private let compute: Compute
     private var random: Philox
 
-    /// - Throws: `invalidArgument` for a teacher without features or gradients by them, or metadata that are not finite; `outOfMemory`.
+    /// - Throws: `invalidArgument` for a teacher without features or gradients by them, or metadata that are not finite;
+    ///   `outOfMemory`.
     init(_ metadata: FeatureMetadata, _ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
         images = try Batch(samples: options.batchSize, shape: teacher.inputShape)
         let pass = try teacher.plan(images, gradients: true, compute)

@@ -37,8 +37,8 @@ final class ReplayBank {
         count = max(count, next)
     }
 
-    /// Fills a batch with images drawn at random, altered when there is an augmentation, and their logits of before. Returns their
-    /// labels, if they have any.
+    /// Fills a batch with images drawn at random, altered when there is an augmentation, and their logits of before.
+    /// Returns their labels, if they have any.
     func draw(
         _ random: inout Philox, images batch: Batch, logits answers: Batch, augmentation: Augmentation?, _ compute: Compute
     ) -> [Int]? {

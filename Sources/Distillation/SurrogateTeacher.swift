@@ -3,8 +3,8 @@ import Numerics
 
 /// A teacher that only answers, with the student's gradients in the place of its own.
 ///
-/// The student comes to approximate the teacher and so does its Jacobian: dL/dt is taken at the teacher's logits and led back to
-/// the images through the student. No further questions are asked for it.
+/// The student comes to approximate the teacher and so does its Jacobian: dL/dt is taken at the teacher's logits and led
+/// back to the images through the student. No further questions are asked for it.
 final class SurrogateTeacher: Teacher {
     private let teacher: any Teacher
     private let student: Network

@@ -26,8 +26,8 @@ package struct ImageData {
     }
 }
 
-/// What was noted of a teacher's features on its training data, before that was gone (Lopes, Fenu and Starner 2017): their means and
-/// standard deviations, in one group or several, for example one for each class. Borrowed like `ImageData`.
+/// What was noted of a teacher's features on its training data, before that was gone (Lopes, Fenu and Starner 2017): their
+/// means and standard deviations, in one group or several, for example one for each class. Borrowed like `ImageData`.
 package struct FeatureMetadata {
     /// Rows [groups, features].
     package let means: UnsafePointer<Float>

@@ -15,7 +15,8 @@ struct DifferencesTeacherTests {
     /// Against the exact vector-Jacobian product, by logits and features.
     ///
     /// For N directions of random signs, an estimate's product with the gradient is the gradient's squared length, with a
-    /// standard error of at most sqrt(2 / N) of it, and one pixel's standard error is at most the gradient's length over sqrt(N).
+    /// standard error of at most sqrt(2 / N) of it, and one pixel's standard error is at most the gradient's length over
+    /// sqrt(N).
     @Test func theMeanIsTheGradient() throws {
         let (samples, pixels, directions, repeats) = (19, 16, 1024, 4)
         let network = NetworkTeacher(try Network(architecture: "mlp-16-8-4", seed: 1))

@@ -200,7 +200,8 @@ typedef struct lane_kernels {
                             ptrdiff_t elements);
 
     // --- one image, in rows, behind which there is room for SINGLE_SLACK floats --------------------------------------
-    // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding, dilation or groups; bias may be null.
+    // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding, dilation or groups; bias
+    // may be null.
     void (*single_convolve)(const lane_convolution *shape, const float *x, const float *weights,
                             const float *_Nullable bias, float *y);
     // y [outputs] = weights [outputs, inputs] x + bias; bias may be null.

@@ -10,7 +10,8 @@ extension Network {
     static func daflGenerator(_ architecture: Architecture) throws -> Network {
         let side = architecture["side"] ?? 32
         let values = try architecture.values([
-            ("latent", 100, 1...Architecture.limit), ("side", side, 1...Architecture.limit), ("channels", 1, 1...Architecture.limit),
+            ("latent", 100, 1...Architecture.limit), ("side", side, 1...Architecture.limit),
+            ("channels", 1, 1...Architecture.limit),
             ("width", 128, 2...4096), ("rows", side, 1...Architecture.limit),
             ("columns", side, 1...Architecture.limit),
         ])

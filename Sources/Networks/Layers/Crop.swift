@@ -53,7 +53,8 @@ final class CropOperation: Operation {
         eachRow { whole, cropped, floats in (to + whole).update(from: from + cropped, count: floats) }
     }
 
-    /// Calls `body`, from several threads, with where a kept row begins in the whole batch and in the cropped one, and its length.
+    /// Calls `body`, from several threads, with where a kept row begins in the whole batch and in the cropped one, and its
+    /// length.
     private func eachRow(_ body: (Int, Int, Int) -> Void) {
         site.compute.parallel(planes) { range in
             for plane in range {
