@@ -10,8 +10,10 @@ import argparse
 import json
 import logging
 import math
+import os
 import sys
 import typing
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("network", type=Path, metavar="FILE", help="generator (.safetensors)")
     command.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
                          help="an array `images` (.npz), or a picture (.png, needs matplotlib)")
-    command.add_argument("--count", type=int, default=64, metavar="N", help="how many (default: 64)")
+    command.add_argument("--count", type=count, default=64, metavar="N", help="how many (default: 64)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (default: 0)")
     command.add_argument("--shape", type=shape, metavar="C,H,W", help="of an image (default: square, of one or three channels)")
 
@@ -105,13 +107,18 @@ def add(commands: Any, name: str, command: Any, description: str) -> argparse.Ar
 def distil(options: argparse.Namespace) -> tuple[Report, int]:
     given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None} | dict(options.settings)
+    for path in filter(None, (options.output, options.generator)):
+        require_writable(path)  # now, and not after hours
     code = 0
     try:
         result = distill(teacher_from(options), input_shape=options.input_shape, classes=options.classes,
                          preset=options.preset, progress=not options.no_progress, **settings)
-    except KeyboardInterrupt as interrupt:
-        result, code = Result.so_far(interrupt), 1
-        print("dafl: interrupted; the student is the one so far", file=sys.stderr)
+    except (KeyboardInterrupt, Exception) as stop:
+        if (stopped := result_of(stop)) is None:
+            raise
+        result, code = stopped, 1
+        reason = "interrupted" if isinstance(stop, KeyboardInterrupt) else sentence(stop)
+        print(f"dafl: {reason}; the student is the one so far", file=sys.stderr)
     student = result.student
     student.save(options.output)
     if options.generator is not None:
@@ -152,8 +159,7 @@ def generate(options: argparse.Namespace) -> tuple[Report, int]:
 
 def evaluate(options: argparse.Namespace) -> tuple[Report, int]:
     network = Network.load(options.network)
-    with np.load(options.data) as data:
-        images, labels = data["images"], data["labels"] if "labels" in data else None
+    images, labels = read_data(options.data)
     report: Report = {"images": len(images)}
     if labels is not None:
         report["accuracy"] = network.evaluate(images, labels)
@@ -170,6 +176,39 @@ def teacher_from(options: argparse.Namespace) -> Teacher | Network:
     return Network.load(options.teacher)
 
 
+def result_of(stop: BaseException) -> Result | None:
+    """What was learned before an exception; None for less than a step, or for numbers that are no longer finite."""
+    try:
+        result = Result.so_far(stop)
+    except ValueError:
+        return None
+    is_finite = all(np.isfinite(values).all() for values in result.student.state_dict().values())
+    return result if result.last is not None and is_finite else None
+
+
+def require_writable(path: Path) -> None:
+    """ValueError unless a network may be written there."""
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path} must end in .safetensors")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ValueError(f"{path} cannot be written: it is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written: {path.parent} may not be written to")
+
+
+def read_data(path: Path) -> tuple[Any, Any]:
+    """The images and labels of an .npz file; None for labels that are not there."""
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path} is no .npz file, such as numpy.savez writes with images=...")
+    with np.load(path) as data:
+        if "images" not in data:
+            raise ValueError(f"{path} has no array `images`, only {', '.join(data) or 'nothing'}")
+        return data["images"], data["labels"] if "labels" in data else None
+
+
 def square_shape(count: int) -> tuple[int, int, int]:
     """The shape of a square image of one or three channels that has so many numbers, else that of a vector."""
     for channels in (1, 3):
@@ -177,6 +216,13 @@ def square_shape(count: int) -> tuple[int, int, int]:
         if channels * side * side == count:
             return channels, side, side
     return count, 1, 1
+
+
+def count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
 
 
 def shape(text: str) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, overload
 
 import numpy as np
 
@@ -117,7 +117,8 @@ class Progress:
     effective_classes: float
     """1 for a collapsed generator, the number of classes for a balanced one."""
     agreement: float
-    """Share of held-out generated images on which student and teacher agree; NaN before its first measurement."""
+    """Share of each step's images, before anybody has learned from them, on which student and teacher name the same class:
+    the mean over the last 16 steps."""
     images_per_second: float
     """Images the student learned from, a second, over the last steps."""
     seconds_elapsed: float
@@ -146,7 +147,7 @@ class Distillation:
     `teacher` is a `Network`, which is copied, or a `Teacher`. `preset` is "fast" or "paper"; `options` change single
     numbers of it, see `Options`. What the teacher's functions raise comes out, as the same object, of the method that
     called them, and the distillation can go on afterwards. So does KeyboardInterrupt: Ctrl-C stops within one step.
-    Belongs to one thread at a time, except for `cancel`.
+    It cannot be copied or pickled. Belongs to one thread at a time, except for `cancel`.
     """
 
     def __init__(self, teacher: Teacher | Network, preset: str = "fast", **options: Unpack[Options]) -> None:
@@ -181,6 +182,8 @@ class Distillation:
             self._arrays["images"] = rows(images, self._image_shape, "images")
             structure.image_count = len(self._arrays["images"])
         if (classes := options.pop("labels", None)) is not None:
+            if images is None:
+                raise ValueError("labels are the classes of images: give images too")
             self._arrays["labels"] = labels(classes, structure.image_count)
         for name in ("metadata_means", "metadata_deviations"):
             if (values := options.pop(name, None)) is not None:
@@ -191,6 +194,9 @@ class Distillation:
         for name, values in self._arrays.items():
             setattr(structure, name, integers(values) if name == "labels" else floats(values))
         return options
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a distillation cannot be copied or pickled; its student() and generator() can")
 
     def step(self) -> Progress:
         """One step of the generator and the student steps that go with it."""
@@ -217,19 +223,47 @@ class Distillation:
         if not stopped:
             check(status)
 
+    @property
+    def progress(self) -> Progress:
+        """Where it stands: after its last whole step, with all that the teacher was asked until now.
+
+        `Busy` during a step or a run, within callbacks too.
+        """
+        progress = sized(ProgressStructure)
+        check(library.dafl_distillation_progress(self._handle, ctypes.byref(progress)))
+        return Progress._from_structure(progress)
+
     def cancel(self) -> None:
         """Stops the run or the step at work, from any thread; it raises `Cancelled` and can go on afterwards."""
         library.dafl_distillation_cancel(self._handle)
 
-    def generate(self, count: int) -> tuple[FloatArray, FloatArray]:
-        """Images [count, channels, height, width] that the generator makes now, and the teacher's logits for them."""
+    @overload
+    def generate(self, count: int, *, logits: Literal[True] = True) -> tuple[FloatArray, FloatArray]: ...
+
+    @overload
+    def generate(self, count: int, *, logits: bool) -> tuple[FloatArray, FloatArray | None]: ...
+
+    def generate(self, count: int, *, logits: bool = True) -> tuple[FloatArray, FloatArray | None]:
+        """Images [count, channels, height, width] that the generator makes now, and the teacher's logits [count, classes].
+
+        To ask the teacher counts as `count` queries, and raises `QueriesSpent` where `max_teacher_queries` does not allow
+        them. With `logits=False` it is not asked, unless images of source "metadata" are made from its answers, and None
+        takes the logits' place.
+        """
+        if count < 1:
+            raise ValueError(f"count must be at least 1, not {count}")
         images = np.empty((count, *self._image_shape), np.float32)
-        logits = np.empty((count, self._classes), np.float32)
-        check(self._callbacks.call(library.dafl_distillation_generate, self._handle, count, floats(images), floats(logits)))
-        return images, logits
+        answers = np.empty((count, self._classes), np.float32) if logits else None
+        check(self._callbacks.call(library.dafl_distillation_generate, self._handle, count, floats(images),
+                                   None if answers is None else floats(answers)))
+        return images, answers
 
     def student(self) -> Network:
-        """A copy of the student of this run, until now, that agreed best with the teacher on held-out images."""
+        """A copy of the student of this run, until now, that agreed best with the teacher on held-out images.
+
+        Those are the images of every 25th step, from which no student learns; before the first of them, and with source
+        "data", it is the student as it is.
+        """
         return self._copy(library.dafl_distillation_student)
 
     def generator(self) -> Network:

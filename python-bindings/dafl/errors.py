@@ -3,6 +3,9 @@
 What a teacher or another callback raises is not among them: it comes out as itself.
 """
 
+import errno
+import os
+
 # The numbers of dafl.h, which are pinned and never reused.
 OK = 0
 INVALID_ARGUMENT = -1
@@ -38,7 +41,15 @@ class OutOfMemory(Error, MemoryError):
 
 
 class FileError(Error, OSError):
-    """A file cannot be read or written."""
+    """A file cannot be read or written. The message names it, and `filename` is None.
+
+    `errno` is the system's where the message ends in the system's words, such as ENOENT, else None.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, message)
+        # Not what OSError takes its first argument for.
+        self.errno = next((number for number in errno.errorcode if message.endswith(f": {os.strerror(number)}")), None)
 
 
 class FormatError(Error, ValueError):

@@ -49,9 +49,9 @@ class Network:
         network.train(images, labels, epochs=5, schedule="cosine")
         network.save("lenet5.safetensors")
 
-    `architecture` is "lenet5", "lenet5-half", "mlp-784-1200-1200-10" (any sizes), "dafl-generator" or
+    `architecture` is "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" (any sizes), "dafl-generator" or
     "dafl-vector-generator", with arguments in parentheses, "lenet5(channels=3,classes=26)". `seed` is of the first weights.
-    Belongs to one thread at a time.
+    Copies and pickles have weights of their own. Belongs to one thread at a time.
     """
 
     def __init__(self, architecture: str, seed: int = 0) -> None:
@@ -78,6 +78,10 @@ class Network:
         self._handle = handle
         self._threads = 0
         weakref.finalize(self, library.dafl_network_destroy, handle)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # `copy` goes this way too: what it did by itself would share the handle, which is freed with the first of the two.
+        return _rebuilt, (type(self), self.info.architecture, self.state_dict(), self._threads)
 
     def __repr__(self) -> str:
         return f"dafl.Network({self.info.architecture!r})"
@@ -206,3 +210,13 @@ class Network:
                                 ctypes.byref(options))
         if not stopped:
             check(status)
+
+
+def _rebuilt(kind: type[Network], architecture: str, state: dict[str, FloatArray], threads: int) -> Network:
+    """What a pickle holds, as a network again."""
+    handle = Handle()
+    check(library.dafl_network_create(c_string(architecture), 0, ctypes.byref(handle)))
+    network = kind._from_handle(handle)
+    network.load_state_dict(state)
+    network.threads = threads
+    return network

@@ -23,8 +23,9 @@ class Teacher(Adapter):
 
     `model` is a file or an `onnxruntime.InferenceSession`; a file runs on the CPU. Its first input takes the images.
     `output` names the output that has the answers [count, classes], the first where left out; `answers` says what they
-    are: "logits", "probabilities" or "labels". `input_shape` is the model's where that is fixed; `classes` is found by
-    asking about zeros. A model for batches of one fixed size is asked as often as it takes.
+    are: "logits", "probabilities" or "labels". `input_shape` is the model's where that is fixed, and may be given to a model
+    that takes rows [count, d]; `classes` is found by asking about zeros. A model for batches of one fixed size is asked as
+    often as it takes.
 
     ValueError for a model whose input shape is not known, or whose sizes do not fit; ImportError without ONNX Runtime;
     what ONNX Runtime raises for a file that it cannot load.
@@ -46,7 +47,8 @@ class Teacher(Adapter):
         super().__init__(self._answer, input_shape=input_shape, classes=classes, answers=answers)
 
     def _answer(self, images: FloatArray) -> FloatArray:
-        rows = images.reshape(len(images), *images.shape[1:len(self._shape)])
+        rank = len(self._shape)
+        rows = images.reshape(len(images), *(images.shape[1:rank] if rank > 2 else [-1]))
         batch = self._shape[0]
         if not isinstance(batch, int):
             return self._run(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NoReturn, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ._arrays import FloatArray
 from ._display import display
 from .distillation import Distillation, Progress
+from .errors import Busy
 from .network import Network
 
 _ATTRIBUTE = "_dafl_result"
@@ -31,7 +32,7 @@ class Result:
         except KeyboardInterrupt as interrupt:
             result = dafl.Result.so_far(interrupt)
 
-    Belongs to one thread at a time, as its distillation does.
+    Belongs to one thread at a time and cannot be copied or pickled, as its distillation; its student can.
     """
 
     def __init__(self, distillation: Distillation) -> None:
@@ -43,30 +44,45 @@ class Result:
     @classmethod
     def so_far(cls, exception: BaseException) -> Result:
         """The result of the `distill` or `resume` that `exception` came out of. ValueError when it came from elsewhere."""
-        result = getattr(exception, _ATTRIBUTE, None)
-        if not isinstance(result, cls):
+        kept = getattr(exception, _ATTRIBUTE, None)
+        if not isinstance(kept, _Kept) or not isinstance(kept.result, cls):
             raise ValueError(f"{exception!r} did not come out of a distillation that had begun")
-        return result
+        return kept.result
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a result cannot be copied or pickled, as its distillation; its student and history can")
 
     @property
     def student(self) -> Network:
-        """The student that agreed best with the teacher on held-out images: the same object until `resume` goes on."""
+        """The student that agreed best with the teacher on held-out images, see `Distillation.student`.
+
+        The same object until `resume` goes on.
+        """
         if self._student is None:
             self._student = self.distillation.student()
         return self._student
 
-    def generate(self, count: int) -> tuple[FloatArray, FloatArray]:
+    @overload
+    def generate(self, count: int, *, logits: Literal[True] = True) -> tuple[FloatArray, FloatArray]: ...
+
+    @overload
+    def generate(self, count: int, *, logits: bool) -> tuple[FloatArray, FloatArray | None]: ...
+
+    def generate(self, count: int, *, logits: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Images [count, channels, height, width] that the generator makes, and the teacher's logits [count, classes].
 
-        What the teacher raises comes out of here.
+        To ask the teacher counts as `count` queries, and raises `QueriesSpent` where `max_teacher_queries` does not allow
+        them. With `logits=False` it is not asked, unless images of source "metadata" are made from its answers, and None
+        takes the logits' place. What the teacher raises comes out of here.
         """
-        return self.distillation.generate(count)
+        return self.distillation.generate(count, logits=logits)
 
     @property
     def history(self) -> dict[str, npt.NDArray[Any]]:
         """A number for each step, as arrays [steps] under the names of `Progress`'s fields: "distillation_loss", ...
 
-        Losses and shares are float64, counts int64. "agreement" is measured every 25 steps and stays between them.
+        Losses and shares are float64, counts int64. "agreement" is measured at every step, on images that nobody has learned
+        from yet, and is the mean of the last 16 measurements.
         """
         return {field.name: np.array([getattr(progress, field.name) for progress in self._progress],
                                      np.int64 if field.type == "int" else np.float64)
@@ -74,18 +90,26 @@ class Result:
 
     @property
     def last(self) -> Progress | None:
-        """Where the distillation stands; None before its first step."""
+        """What the last step told; None before the first."""
         return self._progress[-1] if self._progress else None
 
     @property
     def seconds(self) -> float:
-        """Spent inside steps."""
-        return self.last.seconds_elapsed if self.last else 0.0
+        """Spent inside whole steps."""
+        return now.seconds_elapsed if (now := self._now) else 0.0
 
     @property
     def queries(self) -> int:
-        """Images that the teacher has answered for."""
-        return self.last.teacher_images if self.last else 0
+        """Images that the teacher has answered for, also in steps that did not end well."""
+        return now.teacher_images if (now := self._now) else 0
+
+    @property
+    def _now(self) -> Progress | None:
+        """Where the distillation stands; during a step, what the one before told."""
+        try:
+            return self.distillation.progress
+        except Busy:
+            return self.last
 
     def __repr__(self) -> str:
         done = f"{self.last.step} of {self.last.steps} steps, agreement {self.last.agreement:.1%}" if self.last else "0 steps"
@@ -103,5 +127,15 @@ class Result:
             try:
                 self.distillation.run(step_done)
             except BaseException as exception:
-                setattr(exception, _ATTRIBUTE, self)
+                setattr(exception, _ATTRIBUTE, _Kept(self))
                 raise
+
+
+class _Kept:
+    """A result on its exception, which goes to another process without it."""
+
+    def __init__(self, result: Result | None) -> None:
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Kept, (None,)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,16 @@ class Teacher(Adapter):
         super().settle(input_shape, classes)
 
     def _probabilities(self, images: FloatArray) -> Any:
-        return self._estimator.predict_proba(images.reshape(len(images), -1))
+        return self._ask(self._estimator.predict_proba, images)
 
     def _labels(self, images: FloatArray) -> Any:
-        predicted = self._estimator.predict(images.reshape(len(images), -1))
-        return np.asarray(predicted)[:, None] == np.asarray(self._estimator.classes_)[None, :]
+        return np.asarray(self._ask(self._estimator.predict, images))[:, None] == np.asarray(self._estimator.classes_)[None, :]
+
+    def _ask(self, method: Callable[[FloatArray], Any], images: FloatArray) -> Any:
+        rows = images.reshape(len(images), -1)
+        if not hasattr(self._estimator, "feature_names_in_"):
+            return method(rows)
+        with warnings.catch_warnings():
+            # The estimator was fitted on a DataFrame, whose columns are a row's numbers, in their order.
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            return method(rows)

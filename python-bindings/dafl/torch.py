@@ -27,7 +27,8 @@ class Teacher(Adapter):
 
     The module stays as it is: on its device, with its numbers, gradients and `training` flags; it is put in eval mode
     during calls only. `device` is where images are sent; left out, where the module's parameters are. Images are not
-    copied on the way to a module on the CPU, unless it writes into its input.
+    copied on the way to a module on the CPU, unless it writes into its input. The statistics that the module's batch
+    normalisation keeps are not used: the library has no loss that compares them with the generated images'.
 
     ValueError when there is no such submodule or the sizes do not fit; ImportError without PyTorch.
     """

@@ -83,13 +83,21 @@ def test_the_table_is_for_people(teacher, capsys):
 
 @pytest.mark.parametrize("arguments, words", [
     (["inspect", "nowhere.safetensors"], "nowhere.safetensors"),
-    (["distill", "--teacher", "nowhere.safetensors", "-o", "x"], "nowhere.safetensors"),
+    (["distill", "--teacher", "nowhere.safetensors", "-o", "x.safetensors"], "nowhere.safetensors"),
+    (["distill", "--teacher", "TEACHER", "-o", "x.pt"], "x.pt must end in .safetensors"),
+    (["distill", "--teacher", "TEACHER", "-o", "x.safetensors", "--generator", "y.npz"], "y.npz must end in .safetensors"),
+    (["distill", "--teacher", "TEACHER", "-o", "nowhere/x.safetensors"], "there is no folder nowhere"),
+    (["evaluate", "TEACHER", "TEACHER"], "is no .npz file"),
+    (["evaluate", "TEACHER", "nowhere.npz"], "nowhere.npz"),
+    (["evaluate", "TEACHER", "OTHER"], "no array `images`, only pixels"),
     (["generate", "TEACHER", "-o", "images.npz"], "no generator"),
-    (["distill", "--teacher", "TEACHER", "--student", "lenet9", "-o", "x"], "lenet9"),
-    (["distill", "--teacher", "TEACHER", "--input-shape", "1,9,9", "-o", "x"], "input_shape"),
+    (["distill", "--teacher", "TEACHER", "--student", "lenet9", "-o", "x.safetensors"], "lenet9"),
+    (["distill", "--teacher", "TEACHER", "--input-shape", "1,9,9", "-o", "x.safetensors"], "input_shape"),
 ])
-def test_a_failure_is_one_sentence_and_one(teacher, capsys, arguments, words):
-    assert main([teacher if part == "TEACHER" else part for part in arguments]) == 1
+def test_a_failure_is_one_sentence_and_one(teacher, tmp_path, capsys, arguments, words):
+    np.savez(tmp_path / "other.npz", pixels=np.zeros(3))
+    files = {"TEACHER": teacher, "OTHER": str(tmp_path / "other.npz")}
+    assert main([files.get(part, part) for part in arguments]) == 1
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("dafl: ") and words in printed.err
     assert printed.err.count("\n") == 1
@@ -102,6 +110,7 @@ def test_a_failure_is_one_sentence_and_one(teacher, capsys, arguments, words):
     (["distill", "--teacher", "x", "-o", "x", "--input-shape", "1,2"], "--input-shape"),
     (["distill", "--teacher", "x", "-o", "x", "--set", "images=3"], "images"),
     (["distill", "--teacher", "x", "-o", "x", "--set", "steps=many"], "steps"),
+    (["generate", "x", "-o", "x.npz", "--count", "-1"], "must be at least 1, not -1"),
 ])
 def test_a_wrong_command_line_is_two(capsys, arguments, words):
     with pytest.raises(SystemExit) as ended:
@@ -129,6 +138,33 @@ def test_ctrl_c_writes_the_student_so_far(teacher, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "interrupted" in err and "Traceback" not in err
     assert json.loads(out)["steps"] > 0 and dafl.Network.load(student).info.outputs == 4
+
+
+class FailingTeacher(dafl.Teacher):
+    """One of ONNX's that gives up after so many calls."""
+
+    def __init__(self, calls: int) -> None:
+        network = dafl.Network("mlp-64-16-4", seed=3)
+
+        def forward(images: np.ndarray) -> np.ndarray:
+            nonlocal calls
+            calls -= 1
+            if calls < 0:
+                raise ConnectionError("the service hung up")
+            return network.predict(images)
+
+        super().__init__(forward, input_shape=(1, 8, 8), classes=4)
+
+
+@pytest.mark.parametrize("calls, steps", [(20, True), (0, False)])
+def test_a_failure_on_the_way_writes_the_student_so_far(tmp_path, capsys, monkeypatch, calls, steps):
+    monkeypatch.setattr("dafl._command.teacher_from", lambda options: FailingTeacher(calls))
+    student = tmp_path / "student.safetensors"
+    assert main(["distill", "--teacher", "x.onnx", "-o", str(student), *SMALL, "--steps", "1000", "--json"]) == 1
+    printed = capsys.readouterr()
+    assert "the service hung up" in printed.err and printed.err.count("\n") == 1
+    assert ("the student is the one so far" in printed.err) == steps == student.exists()
+    assert not steps or json.loads(printed.out)["steps"] > 0 and dafl.Network.load(student).info.outputs == 4
 
 
 def has_worked(pid: int) -> bool:

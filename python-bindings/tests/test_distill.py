@@ -1,6 +1,8 @@
 """The one call: what it answers, what it raises, and what is left after it was stopped."""
 
+import copy
 import os
+import pickle
 import signal
 import threading
 
@@ -69,6 +71,53 @@ def test_any_exception_leaves_the_result_so_far(numpy_teacher):
     assert result.history["step"].tolist() == [1, 2, 3]
     result.resume(progress=False)
     assert result.last.step == 4 and np.isfinite(result.student.state_dict()["fc1.weight"]).all()
+
+
+def test_an_exception_goes_to_another_process_without_its_result(numpy_teacher):
+    def fail(progress):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError) as raised:
+        dafl.distill(numpy_teacher.teacher(), on_step=fail, **QUIET)
+    there = pickle.loads(pickle.dumps(raised.value))
+    assert isinstance(there, LookupError) and str(there) == str(raised.value)
+    with pytest.raises(ValueError, match="had begun"):
+        dafl.Result.so_far(there)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_results_are_not_copied(numpy_teacher, copied):
+    result = dafl.distill(numpy_teacher.teacher(), **QUIET)
+    with pytest.raises(TypeError, match="copied or pickled"):
+        copied(result)
+
+
+def test_queries_are_what_was_asked(numpy_teacher):
+    asked = []
+
+    def forward(images):
+        asked.append(len(images))
+        return numpy_teacher.forward(images)[0]
+
+    teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4)
+    for budget in range(20, 120, 10):
+        asked.clear()
+        result = dafl.distill(teacher, max_teacher_queries=budget, **QUIET)
+        assert result.queries == sum(asked) <= budget
+    seen = []
+    result.resume(progress=False)
+    result = dafl.distill(teacher, **QUIET, on_step=lambda progress: False)
+    result.resume(progress=False, on_step=lambda progress: seen.append((result.queries, progress.teacher_images, repr(result))))
+    assert len(seen) == 3 and all(queries == told for queries, told, _ in seen)
+
+
+def test_images_are_there_when_the_queries_are_spent():
+    result = dafl.distill(dafl.Network("mlp-64-16-4"), max_teacher_queries=100, **QUIET)
+    assert result.last.step < 4
+    with pytest.raises(dafl.QueriesSpent):
+        result.generate(100)
+    images, logits = result.generate(100, logits=False)
+    assert images.shape == (100, 64, 1, 1) and logits is None
 
 
 def test_what_came_from_elsewhere_has_no_result():

@@ -1,6 +1,8 @@
 """Distillations through the package: options, results, reproducibility, threads."""
 
+import copy
 import logging
+import pickle
 import threading
 
 import numpy as np
@@ -41,6 +43,53 @@ def test_generate_answers_images_and_the_teachers_logits(numpy_teacher):
     images, logits = distillation.generate(7)
     assert images.shape == (7, 1, 8, 8) and logits.shape == (7, 4)
     assert np.allclose(logits, numpy_teacher.forward(images)[0], atol=1e-5)
+
+
+def test_generate_without_asking(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    distillation.step()
+    numpy_teacher.calls = 0
+    images, logits = distillation.generate(7, logits=False)
+    assert images.shape == (7, 1, 8, 8) and images.any() and logits is None and numpy_teacher.calls == 0
+    with pytest.raises(ValueError, match="at least 1, not -1"):
+        distillation.generate(-1)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_distillations_are_not_copied(copied):
+    distillation = dafl.Distillation(dafl.Network("mlp-64-16-4"), **SMALL)
+    with pytest.raises(TypeError, match="copied or pickled"):
+        copied(distillation)
+
+
+def test_agreement_is_of_every_step_and_the_mean_of_the_last_sixteen(numpy_teacher):
+    agreements = []
+    dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"steps": 16}).run(
+        lambda progress: agreements.append(progress.agreement))
+    measured = np.diff(np.arange(17) * [0, *agreements])
+    assert np.allclose(measured * SMALL["batch_size"], np.round(measured * SMALL["batch_size"]))
+    assert len(set(measured)) > 1
+
+
+def test_progress_tells_what_was_asked_also_in_a_step_that_failed(numpy_teacher):
+    asked = []
+
+    def forward(images):
+        asked.append(len(images))
+        return numpy_teacher.forward(images)[0]
+
+    teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4)
+    distillation = dafl.Distillation(teacher, **SMALL)
+    assert distillation.progress.step == distillation.progress.teacher_images == 0
+    assert distillation.step() == distillation.progress
+    teacher.forward = lambda images: forward(images) if len(asked) < 5 else 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        distillation.run()
+    assert (distillation.progress.step, len(asked)) == (1, 5)
+    assert sum(asked) <= distillation.progress.teacher_images <= sum(asked) + SMALL["batch_size"]
+    with pytest.raises(dafl.Busy):
+        teacher.forward = lambda images: distillation.progress
+        distillation.step()
 
 
 def test_student_and_generator_are_networks(numpy_teacher):
@@ -183,6 +232,8 @@ def test_images_and_labels_must_fit(numpy_teacher):
         create()
     with pytest.raises(ValueError, match="images"):
         create(images=images[:, :, :7])
+    with pytest.raises(ValueError, match="give images too"):
+        create(labels=[0])
     with pytest.raises(ValueError, match="labels"):
         create(images=images, labels=np.zeros(19, int))
     with pytest.raises(dafl.Error, match=r"labels\[3\]"):

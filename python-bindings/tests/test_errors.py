@@ -1,5 +1,6 @@
 """Failures are the library's sentence in a class that says what kind it is, and Python's own kind where there is one."""
 
+import errno
 import pickle
 
 import numpy as np
@@ -38,3 +39,11 @@ def test_the_library_raises_them(tmp_path, numpy_teacher):
         dafl.Network("mlp-1048576-1048576-1048576-1048576-1048576-2")
     with pytest.raises(NotImplementedError):
         dafl.Network("mlp-8-2").features(np.zeros((1, 8), np.float32))
+
+
+def test_a_file_errors_errno_is_the_systems_or_none(tmp_path):
+    for path, number in ((tmp_path / "missing.safetensors", errno.ENOENT), (tmp_path, None)):
+        with pytest.raises(dafl.FileError) as raised:
+            dafl.Network.load(path)
+        for same in (raised.value, pickle.loads(pickle.dumps(raised.value))):
+            assert (same.errno, same.filename, same.status) == (number, None, errors.IO) and str(path) in str(same)

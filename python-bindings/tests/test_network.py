@@ -1,7 +1,9 @@
 """Networks through the package: weights, files, training."""
 
+import copy
 import gc
 import json
+import pickle
 import struct
 import weakref
 
@@ -223,3 +225,18 @@ def test_a_network_is_freed_when_nobody_holds_it():
     del network
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("architecture", ["mlp-64-16-4", "resnet18(side=8)", "dafl-generator(latent=8,side=8,width=8)"])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))],
+                         ids=["copy", "deepcopy", "pickle"])
+def test_copies_live_without_the_original(architecture, copied):
+    network = dafl.Network(architecture, seed=5)
+    network.threads = 1
+    info, state = network.info, network.state_dict()
+    other = copied(network)
+    network.load_state_dict({name: values * 0 for name, values in state.items()})
+    del network
+    gc.collect()
+    assert (other.info, other.threads) == (info, 1)
+    assert_equal_states(other.state_dict(), state)

@@ -61,3 +61,10 @@ def test_sessions_vectors_and_shapes_that_the_model_leaves_open(model):
     with pytest.raises(ValueError, match="input shape is not known"):
         dafl.distill(teacher, **QUIET)
     assert dafl.distill(teacher, input_shape=(1, 8, 8), **QUIET).last.step == 4
+
+
+@pytest.mark.parametrize("shape", [(64,), ("features",)])
+def test_images_for_a_model_of_rows(model, shape):
+    teacher = dafl.onnx.Teacher(model(shape=shape), input_shape=(1, 8, 8))
+    assert np.allclose(teacher.forward(images(3)), images(3).reshape(3, 64) @ WEIGHTS, atol=1e-4)
+    assert dafl.distill(teacher, **QUIET).generate(3)[0].shape == (3, 1, 8, 8)

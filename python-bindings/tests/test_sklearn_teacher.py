@@ -1,5 +1,7 @@
 """scikit-learn's classifiers, and what behaves like them, as teachers."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,28 @@ def test_a_forest_answers_probabilities():
     result = dafl.distill(teacher, **QUIET)
     images, _ = result.generate(5)
     assert np.allclose(teacher.forward(images), forest.predict_proba(images.reshape(5, 64)))
+
+
+def test_names_of_columns_are_not_asked_for():
+    class Named(Nearest):
+        feature_names_in_ = np.array([f"pixel{i}" for i in range(64)], object)
+        message = "X does not have valid feature names, but Named was fitted with feature names"
+
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            warnings.warn(self.message, UserWarning, stacklevel=2)
+            return super().predict(rows)
+
+    assert dafl.distill(dafl.sklearn.Teacher(Named()), **QUIET).last.step == 4
+    Named.message = "something else"
+    with pytest.raises(UserWarning, match="something else"):
+        dafl.sklearn.Teacher(Named(), input_shape=(64, 1, 1))
+
+
+def test_a_forest_fitted_with_names_does_not_warn():
+    ensemble = pytest.importorskip("sklearn.ensemble", reason="scikit-learn is not installed")
+    generator = np.random.default_rng(0)
+    forest = ensemble.RandomForestClassifier(2).fit(generator.standard_normal((50, 64)), generator.integers(0, 4, 50))
+    forest.feature_names_in_ = np.array([f"pixel{i}" for i in range(64)], object)  # as a DataFrame leaves them
+    with pytest.warns(UserWarning, match="valid feature names"):
+        forest.predict_proba(np.zeros((1, 64)))
+    dafl.sklearn.Teacher(forest, input_shape=(64, 1, 1)).forward(np.zeros((1, 64, 1, 1), np.float32))
