@@ -160,6 +160,7 @@ package final class Distillation {
     package func generate(
         count: Int, images: UnsafeMutablePointer<Float>, logits: UnsafeMutablePointer<Float>?
     ) throws {
+        defer { recordProgress() }
         cancellation.clear()
         var random = Philox(seed: options.seed, stream: .samples, substream: samplesTaken)
         samplesTaken &+= 1

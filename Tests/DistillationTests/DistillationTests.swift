@@ -55,6 +55,9 @@ struct DistillationTests {
         }
         #expect(Self.weights(quiet.student) == Self.weights(curious.student))
         #expect(images.isFinite)
+        let (asked, logits) = (curious.progress.teacherImages, try Tensor([20, 4]))
+        try curious.generate(count: 20, images: images.pointer, logits: logits.pointer)
+        #expect(curious.progress.teacherImages == asked + 20)
     }
 
     @Test func theStudentComesToAgree() throws {
