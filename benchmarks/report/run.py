@@ -130,7 +130,8 @@ def machine() -> str:
 def report(all_rows: list[tuple[Pair, list[Row]]], results: Results, folder: Path, budget: Budget) -> str:
     kind = "make report QUICK=1: tiny runs, whose numbers mean nothing" if budget.is_quick else "make report"
     parts = [f"# Report\n\nWritten by `{kind}`, on {machine()}; results.csv has every run and the revision it ran at. "
-             "Accuracy on test images, of the student that the library hands out: neither labels nor test images decided anything. ± is the standard deviation over seeds 0, 1, ... . "
+             "Accuracy on test images, of the student that the library hands out: neither labels nor test images decided anything. "
+             "Seconds are by the clock on the wall, whatever else the machine did. ± is the standard deviation over seeds 0, 1, ... . "
              "Published: Chen et al., ICCV 2019, tables 1 and 2."]
     misses = []
     for pair, table in all_rows:
