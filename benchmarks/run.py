@@ -14,7 +14,6 @@ the fastest of PyTorch's variants: both memory layouts and torch.compile.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 from cases import CASES, Case
+from machine import machine
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -166,13 +166,6 @@ def growth() -> str:
             cells = [f"{milliseconds(batch, width, threads):.3g}" for width in (8, 16, 32, 64, 128)]
             lines.append(f"| {threads} | {batch} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.machine())
-    flags = Path("/proc/cpuinfo").read_text()
-    return f"{model}, {os.cpu_count()} processors, {'AVX-512' if ' avx512f' in flags else 'AVX2' if ' avx2' in flags else 'SSE'}"
 
 
 def kept() -> list[dict]:

@@ -12,23 +12,20 @@ package enum Answers: Int, CaseIterable, Sendable {
 }
 
 /// A teacher whose answers are probabilities or labels, read as logits.
-final class AnswerReading: Teacher {
-    private let teacher: any Teacher
+final class AnswerReading: WrappingTeacher {
+    let wrapped: any Teacher
     private let answers: Answers
 
     init(_ teacher: any Teacher, _ answers: Answers) {
-        self.teacher = teacher
+        wrapped = teacher
         self.answers = answers
     }
 
-    var inputShape: Shape { teacher.inputShape }
-    var classes: Int { teacher.classes }
-    var features: Int { teacher.features }
     /// A gradient would be one by the answers, not by the logits that are read from them.
     var givesGradients: Bool { false }
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        ReadingPass(try teacher.plan(images, gradients: false, compute), answers)
+        ReadingPass(try wrapped.plan(images, gradients: false, compute), answers)
     }
 
     private final class ReadingPass: WrappingTeacherPass {

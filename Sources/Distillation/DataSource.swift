@@ -25,9 +25,7 @@ final class DataSource: ImageSource {
     }
 
     var targets: Targets {
-        Targets(
-            logits: teacher.logits, features: teacher.features,
-            labels: data.labels.map { labels in picks.map { Int(labels[$0]) } })
+        Targets(teacher, labels: data.labels.map { labels in picks.map { Int(labels[$0]) } })
     }
 
     func next() throws -> GeneratorLoss.Value {

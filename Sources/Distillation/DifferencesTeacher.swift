@@ -13,8 +13,8 @@ import Numerics
 /// mostly noise for one image, which the batch and Adam's moments average out for the generator.
 ///
 /// Each direction asks the teacher about the batch once more.
-final class DifferencesTeacher: Teacher {
-    private let teacher: any Teacher
+final class DifferencesTeacher: WrappingTeacher {
+    let wrapped: any Teacher
     private let directions: Int
     private let seed: UInt64
 
@@ -22,23 +22,20 @@ final class DifferencesTeacher: Teacher {
     ///   - teacher: whose answers change with small changes of the image: logits, also those of probabilities, not labels.
     ///   - directions: m, at least 1.
     init(_ teacher: any Teacher, directions: Int, seed: UInt64) {
-        self.teacher = teacher
+        wrapped = teacher
         self.directions = directions
         self.seed = seed
     }
 
-    var inputShape: Shape { teacher.inputShape }
-    var classes: Int { teacher.classes }
-    var features: Int { teacher.features }
     var givesGradients: Bool { true }
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let answers = try teacher.plan(images, gradients: false, compute)
+        let answers = try wrapped.plan(images, gradients: false, compute)
         guard gradients else { return answers }
         // In memory of its own: the answers to the images themselves are still wanted after `backward`.
         let moved = try Batch(samples: images.samples, shape: images.shape)
         return try DifferencesPass(
-            answers, moved: try teacher.plan(moved, gradients: false, compute), directions: directions,
+            answers, moved: try wrapped.plan(moved, gradients: false, compute), directions: directions,
             Philox(seed: seed, stream: .differences))
     }
 
@@ -67,8 +64,6 @@ final class DifferencesTeacher: Teacher {
         var logitsGradient: Batch? { byLogits }
         var featuresGradient: Batch? { byFeatures }
         var imagesGradient: Batch? { byImages }
-
-        func forward() throws { try wrapped.forward() }
 
         func backward() throws {
             byImages.fill(0)

@@ -32,7 +32,7 @@ final class GeneratorSource: ImageSource {
     }
 
     var images: Batch { generator.output }
-    var targets: Targets { Targets(logits: teacher.logits, features: teacher.features) }
+    var targets: Targets { Targets(teacher) }
 
     func next() throws -> GeneratorLoss.Value {
         if options.restartSteps > 0, stepsOfGeneration == options.restartSteps { restart() }

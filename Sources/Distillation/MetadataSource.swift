@@ -44,7 +44,7 @@ final class MetadataSource: ImageSource {
         random = Philox(seed: options.seed, stream: .noise)
     }
 
-    var targets: Targets { Targets(logits: teacher.logits, features: features) }
+    var targets: Targets { Targets(teacher) }
 
     func next() throws -> GeneratorLoss.Value {
         try reconstruct(&random)

@@ -16,7 +16,7 @@ final class NoiseSource: ImageSource {
         random = Philox(seed: options.seed, stream: .noise)
     }
 
-    var targets: Targets { Targets(logits: teacher.logits, features: teacher.features) }
+    var targets: Targets { Targets(teacher) }
 
     func next() throws -> GeneratorLoss.Value {
         random.fillNormal(images)

@@ -2,8 +2,8 @@ import Numerics
 
 /// Any teacher, watched: counts what it is asked and keeps to a limit, refuses answers that are not numbers, and lets a run be
 /// cancelled between two calls.
-final class ObservedTeacher: Teacher {
-    private let teacher: any Teacher
+final class ObservedTeacher: WrappingTeacher {
+    let wrapped: any Teacher
     private let cancellation: Cancellation
     /// Calls of forward and backward.
     private(set) var calls = 0
@@ -13,18 +13,13 @@ final class ObservedTeacher: Teacher {
 
     /// - Parameter limit: of images; 0 for none.
     init(_ teacher: any Teacher, limit: Int, _ cancellation: Cancellation) {
-        self.teacher = teacher
+        wrapped = teacher
         self.limit = limit
         self.cancellation = cancellation
     }
 
-    var inputShape: Shape { teacher.inputShape }
-    var classes: Int { teacher.classes }
-    var features: Int { teacher.features }
-    var givesGradients: Bool { teacher.givesGradients }
-
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        ObservedPass(try teacher.plan(images, gradients: gradients, compute), self)
+        ObservedPass(try wrapped.plan(images, gradients: gradients, compute), self)
     }
 
     private final class ObservedPass: WrappingTeacherPass {

@@ -39,6 +39,6 @@ final class Replay {
         let labels = bank.draw(&random, images: images, logits: cachedLogits, augmentation: augmentation, compute)
         guard let teacher else { return Targets(logits: cachedLogits, labels: labels) }
         try teacher.forward()
-        return Targets(logits: teacher.logits, features: teacher.features, labels: labels)
+        return Targets(teacher, labels: labels)
     }
 }

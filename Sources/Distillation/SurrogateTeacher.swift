@@ -5,22 +5,19 @@ import Numerics
 ///
 /// The student comes to approximate the teacher and so does its Jacobian: dL/dt is taken at the teacher's logits and led
 /// back to the images through the student. No further questions are asked for it.
-final class SurrogateTeacher: Teacher {
-    private let teacher: any Teacher
+final class SurrogateTeacher: WrappingTeacher {
+    let wrapped: any Teacher
     private let student: Network
 
     init(_ teacher: any Teacher, student: Network) {
-        self.teacher = teacher
+        wrapped = teacher
         self.student = student
     }
 
-    var inputShape: Shape { teacher.inputShape }
-    var classes: Int { teacher.classes }
-    var features: Int { teacher.features }
     var givesGradients: Bool { true }
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let answers = try teacher.plan(images, gradients: false, compute)
+        let answers = try wrapped.plan(images, gradients: false, compute)
         return gradients
             ? SurrogatePass(answers, try Pass(student, input: images, gradients: .input, compute)) : answers
     }
@@ -38,8 +35,6 @@ final class SurrogateTeacher: Teacher {
         /// The student's features are not the teacher's.
         var featuresGradient: Batch? { nil }
         var imagesGradient: Batch? { student.inputGradient }
-
-        func forward() throws { try wrapped.forward() }
 
         func backward() throws {
             student.forward()

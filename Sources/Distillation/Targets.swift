@@ -9,3 +9,10 @@ struct Targets {
     /// The images' classes [n], where the images are labelled data.
     var labels: [Int]?
 }
+
+extension Targets {
+    /// What the teacher answered last.
+    init(_ teacher: any TeacherPass, labels: [Int]? = nil) {
+        self.init(logits: teacher.logits, features: teacher.features, labels: labels)
+    }
+}

@@ -35,7 +35,19 @@ package protocol TeacherPass: AnyObject {
     func backward() throws
 }
 
-/// A teacher's pass that changes something about another's and hands on the rest.
+/// A teacher that changes something about another and hands on the rest.
+protocol WrappingTeacher: Teacher {
+    var wrapped: any Teacher { get }
+}
+
+extension WrappingTeacher {
+    var inputShape: Shape { wrapped.inputShape }
+    var classes: Int { wrapped.classes }
+    var features: Int { wrapped.features }
+    var givesGradients: Bool { wrapped.givesGradients }
+}
+
+/// The same for its pass.
 protocol WrappingTeacherPass: TeacherPass {
     var wrapped: any TeacherPass { get }
 }
@@ -47,4 +59,5 @@ extension WrappingTeacherPass {
     var logitsGradient: Batch? { wrapped.logitsGradient }
     var featuresGradient: Batch? { wrapped.featuresGradient }
     var imagesGradient: Batch? { wrapped.imagesGradient }
+    func forward() throws { try wrapped.forward() }
 }

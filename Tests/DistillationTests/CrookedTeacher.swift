@@ -4,7 +4,7 @@ import Numerics
 @testable import Distillation
 
 /// A network as the teacher, honest but for one thing.
-final class CrookedTeacher: Teacher {
+final class CrookedTeacher: WrappingTeacher {
     enum Fault: Equatable {
         case none
         case gradientTimes(Float)
@@ -18,20 +18,15 @@ final class CrookedTeacher: Teacher {
 
     var fault: Fault
     private(set) var calls = 0
-    private let honest: NetworkTeacher
+    let wrapped: any Teacher
 
     init(_ architecture: String, seed: UInt64 = 1, _ fault: Fault) throws {
-        honest = NetworkTeacher(try Network(architecture: architecture, seed: seed))
+        wrapped = NetworkTeacher(try Network(architecture: architecture, seed: seed))
         self.fault = fault
     }
 
-    var inputShape: Shape { honest.inputShape }
-    var classes: Int { honest.classes }
-    var features: Int { honest.features }
-    var givesGradients: Bool { true }
-
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        CrookedPass(try honest.plan(images, gradients: gradients, compute), self)
+        CrookedPass(try wrapped.plan(images, gradients: gradients, compute), self)
     }
 
     private final class CrookedPass: WrappingTeacherPass {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "python"))
-from digits import MEAN, STANDARD_DEVIATION, bundled_digits, read_mnist, resize_matrix  # noqa: E402
+from digits import MEAN, STANDARD_DEVIATION, bundled_digits, prepare, read_mnist, resize_matrix  # noqa: E402
 from train_teacher import without  # noqa: E402
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -27,9 +27,7 @@ class Images:
 
     def prepared(self, size: int, mean: float, deviation: float) -> np.ndarray:
         """[n,1,size,size], scaled to [0,1], resized and standardised."""
-        matrix = resize_matrix(self.pixels.shape[-1], size)
-        scaled = self.pixels.astype(np.float32) / 255
-        return ((matrix @ scaled @ matrix.T - mean) / deviation)[:, None].astype(np.float32)
+        return prepare(self.pixels, size, mean, deviation)
 
 
 def mnist(folder: Path, is_quick: bool) -> tuple[Images, Images]:

@@ -6,45 +6,28 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
+from dafl import viz  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
-
-
-def _grid(tiles: list[list[np.ndarray]], names: list[str], path: Path) -> None:
-    """Rows of images [h,w], each in its own range of greys, with a name before each row."""
-    figure, axes = plt.subplots(len(tiles), len(tiles[0]), figsize=(0.7 * len(tiles[0]) + 1, 0.75 * len(tiles)), squeeze=False)
-    for row, name, images in zip(axes, names, tiles):
-        for axis, image in zip(row, images):
-            axis.imshow(image, cmap="gray")
-        for axis in row:
-            axis.set_xticks([])
-            axis.set_yticks([])
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    figure.savefig(path, dpi=100, bbox_inches="tight")
-    plt.close(figure)
 
 
 def class_means(real: np.ndarray, labels: np.ndarray, generated: np.ndarray, classes: np.ndarray, path: Path) -> None:
     """The mean image of each class, real above generated."""
-    blank = np.zeros(real.shape[2:])
-    tiles = [[images[of == label, 0].mean(0) if (of == label).any() else blank for label in range(10)]
-             for images, of in ((real, labels), (generated, classes))]
-    _grid(tiles, ["real", "generated"], path)
+    blank = np.zeros(real.shape[1:])
+    means = [images[of == label].mean(0) if (of == label).any() else blank
+             for images, of in ((real, labels), (generated, classes)) for label in range(10)]
+    viz.image_grid(np.stack(means), columns=10).savefig(path)
 
 
 def samples(generated: np.ndarray, classes: np.ndarray, path: Path) -> None:
-    """Ten images that the teacher takes for each class."""
-    blank = np.zeros(generated.shape[2:])
-    tiles = []
-    for label in range(10):
-        images = list(generated[classes == label, 0][:10])
-        tiles.append(images + [blank] * (10 - len(images)))
-    _grid(tiles, [str(label) for label in range(10)], path)
+    """A row of ten images that the teacher takes for each class."""
+    blank = np.zeros((10, *generated.shape[1:]))
+    rows = [np.concatenate([generated[classes == label], blank])[:10] for label in range(10)]
+    viz.image_grid(np.concatenate(rows), columns=10).savefig(path)
 
 
 def filters(teacher: np.ndarray, student: np.ndarray, path: Path) -> None:
-    """First-layer weights [out,1,kh,kw] of both networks."""
-    blank = np.zeros(teacher.shape[2:])
-    _grid([list(teacher[:, 0]), list(student[:, 0]) + [blank] * (len(teacher) - len(student))], ["teacher", "student"], path)
+    """First-layer weights [out,1,kh,kw] of both networks, the teacher's above."""
+    viz.image_grid(np.concatenate([teacher, student]), columns=len(teacher)).savefig(path)
 
 
 def curves(history: list[dict[str, float]], path: Path) -> None:

@@ -10,7 +10,6 @@ Every number goes to results.json at once, so that a run that was cut off goes o
 import argparse
 import csv
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -24,6 +23,8 @@ from experiments import Budget, Pair, Row, rows, run
 from images import FASHION_STANDARD, STANDARD, Images, fashion, mnist, usps
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "benchmarks"))
+from machine import machine  # noqa: E402
 
 
 def pairs(budget: Budget, data: Path, teachers: Path) -> list[Pair]:
@@ -119,12 +120,6 @@ HEADING = """\
 
 def revision() -> str:
     return subprocess.run(["git", "describe", "--always"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-
-
-def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), "an unknown processor")
-    return f"{model}, {os.cpu_count()} processors"
 
 
 def report(all_rows: list[tuple[Pair, list[Row]]], results: Results, folder: Path, budget: Budget) -> str:

@@ -45,10 +45,10 @@ def resize_matrix(size: int, new_size: int) -> np.ndarray:
     return matrix
 
 
-def prepare(pixels: np.ndarray, size: int = 32) -> np.ndarray:
-    """What the networks see, [n,1,size,size]: pixels [n,28,28] scaled to [0,1], resized and standardised."""
+def prepare(pixels: np.ndarray, size: int = 32, mean: float = MEAN, deviation: float = STANDARD_DEVIATION) -> np.ndarray:
+    """What the networks see, [n,1,size,size]: pixels [n,side,side] scaled to [0,1], resized and standardised."""
     images = pixels.astype(np.float32) / 255
     if size != pixels.shape[-1]:
         matrix = resize_matrix(pixels.shape[-1], size)
         images = matrix @ images @ matrix.T
-    return ((images - MEAN) / STANDARD_DEVIATION)[:, None]
+    return ((images - mean) / deviation)[:, None]
