@@ -287,6 +287,15 @@ typedef int (*dafl_teacher_backward_fn)(void *user_data, int64_t count, const fl
                                         const float *logits_gradient, const float *features_gradient,
                                         float *images_gradient);
 
+/*
+ * A number R for a batch of `count` images [count, channels, height, width], the smaller the more they are like those that
+ * the teacher was trained on, as someone knows who sees more of it than its answers: writes R to value, and the gradient of R
+ * by the images to images_gradient, in their shape. The distance between the images' batch-norm statistics and those kept from
+ * training is one (DeepInversion, Yin et al., CVPR 2020, equation 4). Called once a step, for the generator. Returns as above.
+ */
+typedef int (*dafl_teacher_regularizer_fn)(void *user_data, int64_t count, const float *images, double *value,
+                                           float *images_gradient);
+
 /* What a teacher's rows of logits are, when it cannot give logits. Either way the library counts each image as a query. */
 enum {
     DAFL_ANSWERS_LOGITS = 0,
@@ -297,13 +306,14 @@ enum {
 /* A teacher that the host supplies. Filled with zeros and its size by dafl_teacher_init. */
 typedef struct dafl_teacher {
     size_t struct_size;
-    void *user_data;                   /* handed to both callbacks */
+    void *user_data;                   /* handed to the callbacks */
     int64_t input_shape[3];            /* channels, height, width of an image; a flat vector of d numbers is {d, 1, 1} */
     int64_t classes;                   /* length of a row of logits, at least 2 */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
     dafl_teacher_forward_fn forward;   /* must not be NULL */
     dafl_teacher_backward_fn backward; /* may be NULL: a teacher that only answers, see `gradients` in the options */
     int64_t answers;                   /* DAFL_ANSWERS_LOGITS (0) or another of the list above; backward needs logits */
+    dafl_teacher_regularizer_fn regularizer; /* may be NULL: see regularizer_weight in the options */
 } dafl_teacher;
 
 /* Where a distillation stands. Handed to dafl_progress_fn and filled by dafl_distillation_step. */
@@ -311,10 +321,12 @@ typedef struct dafl_progress {
     size_t struct_size;
     int64_t step;              /* steps done */
     int64_t steps;             /* steps in the whole run */
-    double generator_loss;     /* L_G = one_hot_weight L_oh + activation_weight L_a + entropy_weight L_ie */
+    double generator_loss;     /* L_G = one_hot_weight L_oh + activation_weight L_a + entropy_weight L_ie
+                                  + regularizer_weight R */
     double one_hot_loss;       /* L_oh: mean cross entropy of the teacher's logits with their own argmax, nats */
     double activation_loss;    /* L_a: minus the mean absolute feature */
     double entropy_loss;       /* L_ie: minus the entropy of the mean class probabilities, log10 as the authors have it */
+    double regularizer_loss;   /* R: what the teacher's regularizer answered; 0 without one */
     double distillation_loss;  /* L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2 */
     double effective_classes;  /* exp of that entropy in nats: 1 for a collapsed generator, `classes` for a balanced one */
     double agreement;          /* share of images on which student and teacher name the same class: of the last 16 batches,
@@ -322,7 +334,7 @@ typedef struct dafl_progress {
     double images_per_second;  /* images the student learned from, a second, over the last steps */
     double seconds_elapsed;    /* spent inside steps */
     double seconds_left;       /* estimated for the steps still to do */
-    int64_t teacher_calls;     /* calls of the teacher's forward and backward */
+    int64_t teacher_calls;     /* calls of the teacher's forward, backward and regularizer */
     int64_t teacher_images;    /* images the teacher has answered for: the queries a metered teacher would bill */
     int64_t collapses;         /* generators whose images came to be of few classes and that were started afresh */
 } dafl_progress;
@@ -366,9 +378,10 @@ typedef struct dafl_distillation_options {
     int64_t generator_width;        /* channels of the convolution's widest layers, and an eighth of the perceptron's hidden
                                        units: 2 to 4096; 16 | 128 */
     int64_t latent_size;            /* length of the generator's noise vector: 1 to 2^20; 100 | 100 */
-    double one_hot_weight;          /* of L_oh in L_G: -1e6 to 1e6, as the next two; 1 | 1 */
+    double one_hot_weight;          /* of L_oh in L_G: -1e6 to 1e6, as the next three; 1 | 1 */
     double activation_weight;       /* of L_a in L_G; 0.1 | 0.1 */
     double entropy_weight;          /* of L_ie in L_G; 5 | 5 */
+    double regularizer_weight;      /* of R in L_G, for a teacher with a regularizer; 1 | 1 */
     double temperature;             /* T of L_KD: 1e-3 to 1e3; 1 | 1 */
     double generator_learning_rate; /* Adam's: 0 to 1e6; 0.2 | 0.2 */
     double student_learning_rate;   /* Adam's, at the start of its schedule: 0 to 1e6; 2e-3 | 2e-3 */

@@ -10,6 +10,7 @@ final class CallbackTeacher: Teacher {
     let answers: Answers
     fileprivate let forward: dafl_teacher_forward_fn
     fileprivate let backward: dafl_teacher_backward_fn?
+    fileprivate let regularizer: dafl_teacher_regularizer_fn?
     fileprivate let userData: UnsafeMutableRawPointer?
 
     /// - Throws: `invalidArgument` for a description that is no teacher's, `outOfMemory` when its sizes overflow.
@@ -17,6 +18,7 @@ final class CallbackTeacher: Teacher {
         guard let forward = c.forward else { throw DaflError.invalid("forward of the teacher", "NULL", "a function") }
         self.forward = forward
         backward = c.backward
+        regularizer = c.regularizer
         userData = c.user_data
         let (channels, height, width) = c.input_shape
         inputShape = try Shape([channels, height, width].map { try requireWhole($0, "input_shape of the teacher", 1...Int.max) })
@@ -35,6 +37,10 @@ final class CallbackTeacher: Teacher {
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
         try CallbackTeacherPass(self, images, gradients: gradients, compute)
+    }
+
+    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
+        try regularizer.map { try CallbackRegularizer($0, userData, images, compute) }
     }
 }
 
@@ -93,5 +99,39 @@ private final class CallbackTeacherPass: TeacherPass {
             imageGradientRows.pointer)
         guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's backward") }
         imagesGradient.load(rows: imageGradientRows.pointer, compute)
+    }
+}
+
+private final class CallbackRegularizer: ImageRegularizer {
+    let gradient: Batch
+    private let callback: dafl_teacher_regularizer_fn
+    private let userData: UnsafeMutableRawPointer?
+    private let images: Batch
+    private let compute: Compute
+    // What the callback sees.
+    private let imageRows: Tensor
+    private let gradientRows: Tensor
+
+    init(
+        _ callback: @escaping dafl_teacher_regularizer_fn, _ userData: UnsafeMutableRawPointer?, _ images: Batch,
+        _ compute: Compute
+    ) throws {
+        self.callback = callback
+        self.userData = userData
+        self.images = images
+        self.compute = compute
+        gradient = try Batch(samples: images.samples, shape: images.shape)
+        imageRows = try Tensor([images.samples, images.elements])
+        gradientRows = try Tensor([images.samples, images.elements])
+    }
+
+    func evaluate() throws -> Double {
+        images.store(rows: imageRows.pointer, compute)
+        gradientRows.fill(.nan)
+        var value = Double.nan
+        let code = callback(userData, Int64(images.samples), imageRows.pointer, &value, gradientRows.pointer)
+        guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's regularizer") }
+        gradient.load(rows: gradientRows.pointer, compute)
+        return value
     }
 }

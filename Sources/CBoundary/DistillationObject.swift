@@ -25,8 +25,8 @@ extension Progress {
         dafl_progress(
             struct_size: MemoryLayout<dafl_progress>.size, step: Int64(step), steps: Int64(steps),
             generator_loss: losses.total, one_hot_loss: losses.oneHot, activation_loss: losses.activation,
-            entropy_loss: losses.entropy, distillation_loss: distillationLoss, effective_classes: losses.effectiveClasses,
-            agreement: agreement, images_per_second: imagesPerSecond, seconds_elapsed: secondsElapsed,
+            entropy_loss: losses.entropy, regularizer_loss: losses.regularizer, distillation_loss: distillationLoss,
+            effective_classes: losses.effectiveClasses, agreement: agreement, images_per_second: imagesPerSecond, seconds_elapsed: secondsElapsed,
             seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherImages),
             collapses: Int64(collapses))
     }
@@ -46,6 +46,7 @@ extension DistillationOptions {
         c.one_hot_weight = lossWeights.oneHot
         c.activation_weight = lossWeights.activation
         c.entropy_weight = lossWeights.entropy
+        c.regularizer_weight = lossWeights.regularizer
         c.temperature = temperature
         c.generator_learning_rate = generatorLearningRate
         c.student_learning_rate = studentLearningRate
@@ -78,7 +79,8 @@ extension DistillationOptions {
         generatorWidth = try whole(c.generator_width, "generator_width")
         latentSize = try whole(c.latent_size, "latent_size")
         lossWeights = GeneratorLoss.Weights(
-            oneHot: c.one_hot_weight, activation: c.activation_weight, entropy: c.entropy_weight)
+            oneHot: c.one_hot_weight, activation: c.activation_weight, entropy: c.entropy_weight,
+            regularizer: c.regularizer_weight)
         temperature = c.temperature
         generatorLearningRate = c.generator_learning_rate
         studentLearningRate = c.student_learning_rate

@@ -71,6 +71,9 @@ package final class Distillation {
         collapse = CollapseWatch(classes: teacher.classes, batchSize: options.batchSize)
         replay = try Replay(teacher, images: training.images, options, compute)
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
+        if options.imageSource == .generator, options.lossWeights.regularizer != 0 {
+            try checkRegularizer(of: teacher, seed: options.seed, compute)
+        }
         recordProgress()
     }
 

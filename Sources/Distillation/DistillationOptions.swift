@@ -85,6 +85,7 @@ package struct DistillationOptions {
         try require("one_hot_weight", lossWeights.oneHot, -1e6...1e6)
         try require("activation_weight", lossWeights.activation, -1e6...1e6)
         try require("entropy_weight", lossWeights.entropy, -1e6...1e6)
+        try require("regularizer_weight", lossWeights.regularizer, -1e6...1e6)
         try require("temperature", temperature, 1e-3...1e3)
         try require("generator_learning_rate", generatorLearningRate, 0...1e6)
         try require("student_learning_rate", studentLearningRate, 0...1e6)

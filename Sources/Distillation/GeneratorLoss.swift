@@ -5,18 +5,19 @@ import Training
 
 /// L_G of DAFL (Chen et al. 2019, equations 1 to 4): what the teacher makes of n generated images.
 ///
-///     L_G = oh L_oh + a L_a + ie L_ie
+///     L_G = oh L_oh + a L_a + ie L_ie + r R
 ///
-/// from logits t [n, K] with p_i = softmax(t_i), and features f [n, F].
+/// from logits t [n, K] with p_i = softmax(t_i), features f [n, F] and, not in the paper, what a teacher's `ImageRegularizer` says.
 package final class GeneratorLoss {
-    /// The shares of the three losses in L_G.
+    /// The shares of the losses in L_G.
     package struct Weights: Equatable, Sendable {
         package var oneHot: Double
         package var activation: Double
         package var entropy: Double
+        package var regularizer: Double
 
-        package init(oneHot: Double, activation: Double, entropy: Double) {
-            (self.oneHot, self.activation, self.entropy) = (oneHot, activation, entropy)
+        package init(oneHot: Double, activation: Double, entropy: Double, regularizer: Double = 1) {
+            (self.oneHot, self.activation, self.entropy, self.regularizer) = (oneHot, activation, entropy, regularizer)
         }
     }
 
@@ -27,6 +28,8 @@ package final class GeneratorLoss {
         package var activation: Double
         /// L_ie = -H(mean_i p_i) in log10, as in the authors' code: the classes come out balanced.
         package var entropy: Double
+        /// R, 0 without one.
+        package var regularizer = 0.0
         /// L_G.
         package var total: Double
 
@@ -46,7 +49,7 @@ package final class GeneratorLoss {
         self.compute = compute
     }
 
-    /// Returns the losses and writes dL_G/dt and dL_G/df where there is a batch for them.
+    /// Returns the losses but for R, and writes dL_G/dt and dL_G/df where there is a batch for them.
     package func evaluate(
         logits t: Batch, features f: Batch?, logitsGradient: Batch?, featuresGradient: Batch?
     ) -> Value {

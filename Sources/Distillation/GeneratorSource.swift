@@ -8,6 +8,7 @@ final class GeneratorSource: ImageSource {
     let noise: Batch
     private let generator: Pass
     private let teacher: any TeacherPass
+    private let regularizer: (any ImageRegularizer)?
     private let loss: GeneratorLoss
     private let optimizer: any Optimizer
     private let options: DistillationOptions
@@ -23,6 +24,7 @@ final class GeneratorSource: ImageSource {
         noise = try Batch(samples: options.batchSize, shape: network.inputShape)
         generator = try Pass(network, input: noise, gradients: .weights, compute)
         self.teacher = try teacher.plan(generator.output, gradients: true, compute)
+        regularizer = options.lossWeights.regularizer == 0 ? nil : try teacher.planRegularizer(generator.output, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         optimizer = try Adam(network.trainedParameters, compute)
         self.options = options
@@ -42,16 +44,22 @@ final class GeneratorSource: ImageSource {
         return value
     }
 
-    /// The generator's training step on `noise`: equations 1 to 4 of the paper.
+    /// The generator's training step on `noise`: equations 1 to 4 of the paper, and R where there is one.
     func learn() throws -> GeneratorLoss.Value {
         generator.forward(training: true)  // x = G(z)
         try Self.requireFinite(images)
         try teacher.forward()  // t, f = T(x)
-        let value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
+        var value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
             logits: teacher.logits, features: teacher.features,
             logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient)
         try teacher.backward()  // dL_G/dx
         if let dx = teacher.imagesGradient { generator.outputGradient?.load(dx) }
+        if let regularizer {
+            let weight = options.lossWeights.regularizer
+            value.regularizer = try regularizer.evaluate()  // R(x)
+            value.total += weight * value.regularizer
+            generator.outputGradient?.add(regularizer.gradient, times: Float(weight))
+        }
         generator.backward()
         optimizer.step(learningRate: options.generatorLearningRate)
         return value

@@ -14,6 +14,12 @@ package protocol Teacher: AnyObject {
     /// The teacher at work on one batch, with all the memory it needs.
     /// - Parameter gradients: whether `backward` will be called.
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass
+    /// What the teacher says of images beside its answers; nil, the default, for nothing.
+    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)?
+}
+
+extension Teacher {
+    package func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? { nil }
 }
 
 /// A teacher at work on one batch of n images.
@@ -45,6 +51,9 @@ extension WrappingTeacher {
     var classes: Int { wrapped.classes }
     var features: Int { wrapped.features }
     var givesGradients: Bool { wrapped.givesGradients }
+    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
+        try wrapped.planRegularizer(images, compute)
+    }
 }
 
 /// The same for its pass.

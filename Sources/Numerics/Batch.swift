@@ -54,6 +54,11 @@ package final class Batch {
         pointer.update(from: other.pointer, count: count)
     }
 
+    package func add(_ other: Batch, times factor: Float) {
+        precondition(other.count == count)
+        for i in 0..<count { pointer[i] += factor * other.pointer[i] }
+    }
+
     /// From rows [samples, elements].
     package func load(rows: UnsafePointer<Float>, _ compute: Compute) {
         loadRows(rows, picks: nil, compute)

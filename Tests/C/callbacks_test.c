@@ -3,6 +3,7 @@
 #include "fixtures.h"
 
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -88,6 +89,71 @@ static void test_lies(void) {
     }
     EXPECT(DAFL_ERROR_TEACHER, first_error(NAN_FEATURES, true, true));
     EXPECT(DAFL_ERROR_TEACHER, first_error(NAN_FEATURES, true, false));
+}
+
+/* R = sum over pixels of (their mean over the batch - 1/2)^2, and lies about it. */
+typedef struct {
+    test_teacher teacher; /* first, for the other callbacks */
+    int answer, calls;
+    bool forgets_value, is_nan;
+    float factor;
+    double value;
+} test_regularizer;
+
+static int regularize(void *user_data, int64_t count, const float *images, double *value, float *images_gradient) {
+    test_regularizer *regularizer = user_data;
+    regularizer->calls++;
+    if (regularizer->answer != 0) return regularizer->answer;
+    regularizer->value = 0;
+    for (int p = 0; p < INPUTS; p++) {
+        double mean = 0;
+        for (int64_t i = 0; i < count; i++) mean += images[i * INPUTS + p] / (double)count;
+        regularizer->value += (mean - 0.5) * (mean - 0.5);
+        for (int64_t i = 0; i < count; i++) {
+            images_gradient[i * INPUTS + p] = regularizer->factor * 2 * (float)((mean - 0.5) / (double)count);
+        }
+    }
+    if (!regularizer->forgets_value) *value = regularizer->value;
+    if (regularizer->is_nan) images_gradient[0] = NAN;
+    return 0;
+}
+
+static void test_regularizer_callback(void) {
+    test_regularizer state = {.factor = 1};
+    dafl_teacher teacher = make_teacher(&state.teacher, true);
+    teacher.regularizer = regularize;
+    dafl_distillation_options options = small_options();
+    options.regularizer_weight = 2;
+    dafl_distillation *distillation = NULL;
+    WORKS(dafl_distillation_create(&teacher, &options, &distillation));
+    CHECK(state.calls > 0);
+    dafl_progress progress = {.struct_size = sizeof progress};
+    int calls = state.calls;
+    WORKS(dafl_distillation_step(distillation, &progress));
+    CHECK(state.calls == calls + 1 && progress.regularizer_loss == state.value);
+    double sum = options.one_hot_weight * progress.one_hot_loss + options.activation_weight * progress.activation_loss
+        + options.entropy_weight * progress.entropy_loss + 2 * state.value;
+    CHECK(fabs(progress.generator_loss - sum) < 1e-12);
+    CHECK(progress.teacher_calls == state.teacher.calls + state.calls);
+
+    state.answer = 42;
+    EXPECT(42, dafl_distillation_step(distillation, &progress));
+    state.answer = 0;
+    state.forgets_value = true;
+    EXPECT(DAFL_ERROR_TEACHER, dafl_distillation_step(distillation, &progress));
+    state.forgets_value = false;
+    state.is_nan = true;
+    EXPECT(DAFL_ERROR_TEACHER, dafl_distillation_step(distillation, &progress));
+    state.is_nan = false;
+    WORKS(dafl_distillation_run(distillation, NULL, NULL));
+    dafl_distillation_destroy(distillation);
+
+    state.factor = 0.5f;
+    EXPECT(DAFL_ERROR_TEACHER, dafl_distillation_create(&teacher, &options, &distillation));
+    CHECK(strstr(dafl_last_error(), "regularizer") != NULL);
+    options.regularizer_weight = 0; /* not asked, so not wrong */
+    WORKS(dafl_distillation_create(&teacher, &options, &distillation));
+    dafl_distillation_destroy(distillation);
 }
 
 /* Every use of a handle that is busy is refused. */
@@ -358,6 +424,7 @@ static void test_log(void) {
 void test_callbacks(void) {
     test_answers();
     test_lies();
+    test_regularizer_callback();
     test_busy();
     test_cancel();
     test_counts();

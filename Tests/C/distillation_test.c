@@ -197,6 +197,7 @@ static void test_options(void) {
     REFUSES_NOT_FINITE(one_hot_weight);
     REFUSES_NOT_FINITE(activation_weight);
     REFUSES_NOT_FINITE(entropy_weight);
+    REFUSES_NOT_FINITE(regularizer_weight);
     REFUSES_NOT_FINITE(temperature);
     REFUSES_OPTION(temperature, 0);
     REFUSES_OPTION(temperature, 1e-40); /* zero in float32 */

@@ -19,8 +19,9 @@ class Adapter(Teacher):
 
     def __init__(self, forward: Callable[[FloatArray], Any],
                  backward: Callable[[FloatArray, FloatArray, FloatArray | None], Any] | None = None, *,
-                 input_shape: Sequence[int] | None, classes: int | None, answers: str = "logits") -> None:
-        self._parts = forward, backward, classes, answers
+                 input_shape: Sequence[int] | None, classes: int | None, answers: str = "logits",
+                 regularizer: Callable[[FloatArray], tuple[float, Any]] | None = None) -> None:
+        self._parts = forward, backward, classes, answers, regularizer
         self._is_settled = False
         if input_shape is not None:
             self.settle(shape_of_image(input_shape))
@@ -30,12 +31,13 @@ class Adapter(Teacher):
         if not self._is_settled:
             if input_shape is None:
                 raise ValueError("the teacher's input shape is not known: give input_shape=(channels, height, width)")
-            forward, backward, classes_given, answers = self._parts
+            forward, backward, classes_given, answers, regularizer = self._parts
             shape = shape_of_image(input_shape)
             answer = forward(np.zeros((2, *shape), np.float32))
             logits, features = answer if isinstance(answer, tuple) else (answer, None)
             sizes = [_width(logits, "logits"), 0 if features is None else _width(features, "features")]
-            super().__init__(forward, backward, input_shape=shape, classes=sizes[0], features=sizes[1], answers=answers)
+            super().__init__(forward, backward, input_shape=shape, classes=sizes[0], features=sizes[1], answers=answers,
+                             regularizer=regularizer)
             self._is_settled = True
             super().settle(None, classes_given)
         super().settle(input_shape, classes)

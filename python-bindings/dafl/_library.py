@@ -20,6 +20,7 @@ Handle = c_void_p
 EpochFunction = CFUNCTYPE(c_int, c_void_p, c_int64, c_int64, c_double)
 TeacherForwardFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, Floats, Floats)
 TeacherBackwardFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, Floats, Floats, Floats)
+TeacherRegularizerFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, POINTER(c_double), Floats)
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 
@@ -73,6 +74,7 @@ class Teacher(Structure):
         ("forward", TeacherForwardFunction),
         ("backward", TeacherBackwardFunction),
         ("answers", c_int64),
+        ("regularizer", TeacherRegularizerFunction),
     ]
 
 
@@ -85,6 +87,7 @@ class Progress(Structure):
         ("one_hot_loss", c_double),
         ("activation_loss", c_double),
         ("entropy_loss", c_double),
+        ("regularizer_loss", c_double),
         ("distillation_loss", c_double),
         ("effective_classes", c_double),
         ("agreement", c_double),
@@ -119,6 +122,7 @@ class DistillationOptions(Structure):
         ("one_hot_weight", c_double),
         ("activation_weight", c_double),
         ("entropy_weight", c_double),
+        ("regularizer_weight", c_double),
         ("temperature", c_double),
         ("generator_learning_rate", c_double),
         ("student_learning_rate", c_double),

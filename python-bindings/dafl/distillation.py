@@ -60,6 +60,8 @@ class Options(TypedDict, total=False):
     """Of L_a in L_G."""
     entropy_weight: float
     """Of L_ie in L_G."""
+    regularizer_weight: float
+    """Of R in L_G, for a teacher with a regularizer; default 1."""
     temperature: float
     """T of L_KD."""
     generator_learning_rate: float
@@ -105,13 +107,15 @@ class Progress:
     steps: int
     """Steps in the whole run."""
     generator_loss: float
-    """L_G = one_hot_weight L_oh + activation_weight L_a + entropy_weight L_ie."""
+    """L_G = one_hot_weight L_oh + activation_weight L_a + entropy_weight L_ie + regularizer_weight R."""
     one_hot_loss: float
     """L_oh: mean cross entropy of the teacher's logits with their own argmax, nats."""
     activation_loss: float
     """L_a: minus the mean absolute feature."""
     entropy_loss: float
     """L_ie: minus the entropy of the mean class probabilities, log10 as the authors have it."""
+    regularizer_loss: float
+    """R: what the teacher's regularizer answered; 0 without one."""
     distillation_loss: float
     """L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2."""
     effective_classes: float
@@ -126,7 +130,7 @@ class Progress:
     seconds_left: float
     """Estimated for the steps still to do."""
     teacher_calls: int
-    """Calls of the teacher's forward and backward."""
+    """Calls of the teacher's forward, backward and regularizer."""
     teacher_images: int
     """Images the teacher has answered for."""
     collapses: int

@@ -9,7 +9,8 @@ import numpy as np
 
 from ._arrays import FloatArray, array
 from ._callbacks import Callbacks
-from ._library import Teacher as TeacherStructure, TeacherBackwardFunction, TeacherForwardFunction, initialised
+from ._library import (Teacher as TeacherStructure, TeacherBackwardFunction, TeacherForwardFunction,
+                       TeacherRegularizerFunction, initialised)
 
 
 ANSWERS = ("logits", "probabilities", "labels")
@@ -32,6 +33,11 @@ class Teacher:
     with the option `gradients="differences"`. `answers` says what `forward` returns when it cannot give logits:
     "probabilities", or "labels": rows whose largest number names the class.
 
+    `regularizer(images)` is what you know of the teacher beside its answers: it returns a number R that is the smaller the more
+    a batch is like the images that the teacher was trained on, and the gradient of R by the images, in their shape. The
+    generator learns to make it small, by the option `regularizer_weight`. Batch-norm statistics are one, see
+    `dafl.torch.Teacher`.
+
     All arrays that come in are read-only views of the library's memory, without a copy, and valid during the call only.
     Results may be arrays or PyTorch tensors; a wrong shape is a ValueError, raised by whatever the distillation was
     asked to do, as is everything that the functions raise. They must not use the distillation that calls them.
@@ -40,13 +46,15 @@ class Teacher:
 
     def __init__(self, forward: Callable[[FloatArray], Any],
                  backward: Callable[[FloatArray, FloatArray, FloatArray | None], Any] | None = None, *,
-                 input_shape: tuple[int, int, int], classes: int, features: int = 0, answers: str = "logits") -> None:
+                 input_shape: tuple[int, int, int], classes: int, features: int = 0, answers: str = "logits",
+                 regularizer: Callable[[FloatArray], tuple[float, Any]] | None = None) -> None:
         self.forward = forward
         self.backward = backward
         self.input_shape = shape_of_image(input_shape)
         self.classes = int(classes)
         self.features = int(features)
         self.answers = answers
+        self.regularizer = regularizer
         if self.classes < 2 or self.features < 0:
             raise ValueError(f"classes must be at least 2 and features at least 0, not {classes} and {features}")
         if answers not in ANSWERS:
@@ -66,6 +74,8 @@ class Teacher:
         structure.forward = TeacherForwardFunction(callbacks.guard(self._forward))
         if self.backward is not None:
             structure.backward = TeacherBackwardFunction(callbacks.guard(self._backward))
+        if self.regularizer is not None:
+            structure.regularizer = TeacherRegularizerFunction(callbacks.guard(self._regularizer))
         return structure
 
     def _forward(self, _: None, count: int, images: Any, logits: Any, features: Any) -> None:
@@ -84,6 +94,13 @@ class Teacher:
         result = self.backward(_input(images, shape), _input(logits_gradient, (count, self.classes)),
                                _input(features_gradient, (count, self.features)) if self.features else None)
         _write(images_gradient, result, shape, "backward's gradient")
+
+    def _regularizer(self, _: None, count: int, images: Any, value: Any, images_gradient: Any) -> None:
+        shape = (count, *self.input_shape)
+        assert self.regularizer is not None
+        number, gradient = self.regularizer(_input(images, shape))
+        value[0] = float(number)
+        _write(images_gradient, gradient, shape, "regularizer's gradient")
 
 
 def require_sizes(own_shape: tuple[int, int, int], own_classes: int, input_shape: Sequence[int] | None,

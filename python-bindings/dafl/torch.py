@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Teacher(Adapter):
-    """A PyTorch module as a teacher, with gradients by autograd::
+    """A PyTorch module as a teacher, with gradients by autograd, and with what its batch normalisation remembers::
 
         teacher = dafl.torch.Teacher(model, feature="fc1", input_shape=(1, 32, 32))
 
@@ -27,14 +27,19 @@ class Teacher(Adapter):
 
     The module stays as it is: on its device, with its numbers, gradients and `training` flags; it is put in eval mode
     during calls only. `device` is where images are sent; left out, where the module's parameters are. Images are not
-    copied on the way to a module on the CPU, unless it writes into its input. The statistics that the module's batch
-    normalisation keeps are not used: the library has no loss that compares them with the generated images'.
+    copied on the way to a module on the CPU, unless it writes into its input.
+
+    Where the module has batch normalisation with statistics kept from training, the generator learns to make images that give
+    its layers the same ones: the teacher's regularizer is R = sum over those layers of norm2(mean - kept mean) +
+    norm2(variance - kept variance), of each layer's input (DeepInversion, Yin et al., CVPR 2020, equation 4). Its weight is the
+    option `regularizer_weight`; `batch_norm_statistics=False` leaves it out.
 
     ValueError when there is no such submodule or the sizes do not fit; ImportError without PyTorch.
     """
 
     def __init__(self, module: torch.nn.Module, feature: str | None = None, *, input_shape: Sequence[int] | None = None,
-                 classes: int | None = None, device: torch.device | str | None = None) -> None:
+                 classes: int | None = None, device: torch.device | str | None = None,
+                 batch_norm_statistics: bool = True) -> None:
         self._torch = require("torch", "torch", "dafl.torch")
         self._module = module
         self._feature = None if feature is None else _submodule(module, feature)
@@ -42,7 +47,9 @@ class Teacher(Adapter):
         self._device = parameter.device if device is None else device
         self._dtype = parameter.dtype
         self._writes_input = False
-        super().__init__(self._answer, self._gradient, input_shape=input_shape, classes=classes)
+        self._norms = self._kept_statistics() if batch_norm_statistics else []
+        super().__init__(self._answer, self._gradient, input_shape=input_shape, classes=classes,
+                         regularizer=self._distance_of_statistics if self._norms else None)
 
     def _answer(self, images: FloatArray) -> Any:
         given = self._tensor(images).to(self._dtype)
@@ -62,6 +69,35 @@ class Teacher(Adapter):
                 gradients.append(self._tensor(features_gradient))
             return self._torch.autograd.grad(outputs, given, gradients)[0].reshape(images.shape).float()
 
+    def _kept_statistics(self) -> list[Any]:
+        """The layers of batch normalisation that remember means and variances."""
+        norm = self._torch.nn.modules.batchnorm._BatchNorm
+        return [module for module in self._module.modules() if isinstance(module, norm) and module.running_mean is not None]
+
+    def _distance_of_statistics(self, images: FloatArray) -> tuple[float, Any]:
+        """R and its gradient by the images."""
+        terms: list[torch.Tensor] = []
+        norm2 = self._torch.linalg.vector_norm
+
+        def compare(norm: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            values = inputs[0].float().transpose(0, 1).flatten(1)  # [channels, all else]
+            variance, mean = self._torch.var_mean(values, 1, correction=0)
+            terms.append(norm2(mean - norm.running_mean) + norm2(variance - norm.running_var))
+
+        hooks = [norm.register_forward_pre_hook(compare) for norm in self._norms]
+        try:
+            with self._torch.enable_grad(), self._evaluating():
+                given = self._tensor(images).to(self._dtype).requires_grad_()
+                self._called(given)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        distance = sum(terms, self._torch.zeros((), device=given.device))
+        return distance.item(), self._torch.autograd.grad(distance, given)[0].reshape(images.shape).float()
+
+    def _called(self, given: torch.Tensor) -> Any:
+        return self._module(given.clone() if self._writes_input else given)
+
     def _run(self, given: torch.Tensor) -> Any:
         """Logits as float32, or a pair with the features [n,F]."""
         kept: list[torch.Tensor] = []
@@ -69,7 +105,7 @@ class Teacher(Adapter):
         if self._feature is not None:
             hook = self._feature.register_forward_hook(lambda module, inputs, output: kept.append(output.flatten(1)))
         try:
-            answer = self._module(given.clone() if self._writes_input else given)
+            answer = self._called(given)
         finally:
             if hook is not None:
                 hook.remove()

@@ -32,9 +32,13 @@ class NumPyTeacher:
         active = images.reshape(len(images), 64) @ self.w1.T + self.b1 > 0
         return (((logits_gradient @ self.w2 + features_gradient) * active) @ self.w1).reshape(images.shape)
 
-    def teacher(self, forward: Callable | None = None, backward: Callable | None = None) -> dafl.Teacher:
+    def regularizer(self, images: np.ndarray) -> tuple[float, np.ndarray]:
+        return (images.astype(np.float64)**2).mean() / 2, images / images.size
+
+    def teacher(self, forward: Callable | None = None, backward: Callable | None = None,
+                regularizer: Callable | None = None) -> dafl.Teacher:
         return dafl.Teacher(forward or self.forward, backward or self.backward, input_shape=(1, 8, 8), classes=4,
-                            features=16)
+                            features=16, regularizer=regularizer)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 import dafl
 from dafl import errors
 from dafl._callbacks import Callbacks
-from dafl._library import Floats, ProgressFunction, TeacherBackwardFunction, TeacherForwardFunction, library
+from dafl._library import (Floats, ProgressFunction, TeacherBackwardFunction, TeacherForwardFunction,
+                           TeacherRegularizerFunction, library)
 from conftest import SMALL
 
 
@@ -31,7 +32,7 @@ class Once:
 
 
 def armed_distillation(numpy_teacher, which, instead):
-    """A distillation whose next forward or backward does `instead`, once; creation may itself ask the teacher."""
+    """A distillation whose next forward, backward or regularizer does `instead`, once; creation may itself ask the teacher."""
     once = Once(getattr(numpy_teacher, which), instead)
     distillation = dafl.Distillation(numpy_teacher.teacher(**{which: once}), **SMALL)
     once.armed = True
@@ -43,7 +44,7 @@ def assert_goes_on(distillation):
     assert np.isfinite(distillation.student().state_dict()["fc1.weight"]).all()
 
 
-@pytest.mark.parametrize("which", ["forward", "backward"])
+@pytest.mark.parametrize("which", ["forward", "backward", "regularizer"])
 @pytest.mark.parametrize("method", ["step", "run"])
 @pytest.mark.parametrize("exception", [ZeroDivisionError("mine"), KeyboardInterrupt("mine"), SystemExit(3)])
 def test_an_exception_comes_out_as_the_same_object(numpy_teacher, which, method, exception):
@@ -127,11 +128,12 @@ def test_ctrl_c_at_any_moment_stops_within_one_step(numpy_teacher):
         distillation.step()
 
 
-@pytest.mark.parametrize("which, shape", [("forward", (16, 5)), ("backward", (16, 64))])
+@pytest.mark.parametrize("which, shape", [("forward", (16, 5)), ("backward", (16, 64)), ("regularizer", (16, 64))])
 def test_a_wrong_shape_is_a_value_error(numpy_teacher, which, shape):
     def wrong(images, *_):
         zeros = np.zeros((len(images), *shape[1:]), np.float32)
-        return zeros if which == "backward" else (zeros, np.zeros((len(images), 16), np.float32))
+        features = np.zeros((len(images), 16), np.float32)
+        return {"forward": (zeros, features), "backward": zeros, "regularizer": (0, zeros)}[which]
 
     distillation = armed_distillation(numpy_teacher, which, wrong)
     with pytest.raises(ValueError, match=str(shape[1])):
@@ -146,11 +148,11 @@ def test_missing_features_are_a_value_error(numpy_teacher):
     assert_goes_on(distillation)
 
 
-@pytest.mark.parametrize("which", ["forward", "backward"])
+@pytest.mark.parametrize("which", ["forward", "backward", "regularizer"])
 def test_nan_is_the_teachers_error(numpy_teacher, which):
     def nan(images, *_):
         answer = getattr(numpy_teacher, which)(images, *_)
-        (answer[0] if which == "forward" else answer)[0, 0] = math.nan
+        {"forward": answer[0], "backward": answer, "regularizer": answer[1]}[which][0, 0] = math.nan
         return answer
 
     distillation = armed_distillation(numpy_teacher, which, nan)
@@ -160,11 +162,13 @@ def test_nan_is_the_teachers_error(numpy_teacher, which):
     assert_goes_on(distillation)
 
 
-@pytest.mark.parametrize("field, kind", [("forward", TeacherForwardFunction), ("backward", TeacherBackwardFunction)])
+@pytest.mark.parametrize("field, kind", [("forward", TeacherForwardFunction), ("backward", TeacherBackwardFunction),
+                                         ("regularizer", TeacherRegularizerFunction)])
 @pytest.mark.parametrize("answer, status", [(0, errors.TEACHER), (42, 42), (-42, -42)])
 def test_bare_callbacks(numpy_teacher, raw_distillation, field, kind, answer, status):
     """0 without writing anything is the teacher's error; any other number comes back unchanged."""
-    once = Once(Callbacks().guard(getattr(numpy_teacher.teacher(), f"_{field}")), lambda *_: answer)
+    teacher = numpy_teacher.teacher(regularizer=numpy_teacher.regularizer)
+    once = Once(Callbacks().guard(getattr(teacher, f"_{field}")), lambda *_: answer)
     handle = raw_distillation(**{field: kind(once)})
     once.armed = True
     assert library.dafl_distillation_step(handle, None) == status

@@ -31,6 +31,7 @@ TYPES = {
     "dafl_distillation **": ctypes.POINTER(_library.Handle), "dafl_epoch_fn": _library.EpochFunction,
     "dafl_progress_fn": _library.ProgressFunction, "dafl_log_fn": _library.LogFunction,
     "dafl_teacher_forward_fn": _library.TeacherForwardFunction, "dafl_teacher_backward_fn": _library.TeacherBackwardFunction,
+    "dafl_teacher_regularizer_fn": _library.TeacherRegularizerFunction,
 }
 for c_name, structure in STRUCTURES.items():
     TYPES[f"{c_name} *"] = TYPES[f"const {c_name} *"] = ctypes.POINTER(structure)

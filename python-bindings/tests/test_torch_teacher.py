@@ -64,6 +64,53 @@ def test_the_module_stays_as_it_was():
     assert not any(part._forward_hooks for part in model.modules())
 
 
+def statistical() -> nn.Module:
+    """[n,2,6,6] to [n,4], with two layers of batch normalisation that know what they were trained on."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 6), nn.BatchNorm1d(6),
+                          nn.ReLU(), nn.Linear(6, 4))
+    for layer in (model[0], model[5]):
+        layer.running_mean.normal_()
+        layer.running_var.uniform_(0.5, 2)
+    return model
+
+
+def test_the_regularizer_compares_batch_norm_statistics():
+    model = statistical()
+    teacher = dafl.torch.Teacher(model, input_shape=(2, 6, 6))
+    x = torch.tensor(np.random.default_rng(0).standard_normal((9, 2, 6, 6), np.float32))
+    model.eval()
+    expected = 0.0
+    for layer, values in ((model[0], x.numpy()), (model[5], model[:5](x).detach().numpy())):
+        axes = (0,) + tuple(range(2, values.ndim))
+        expected += np.linalg.norm(values.mean(axes) - layer.running_mean.numpy())
+        expected += np.linalg.norm(values.var(axes) - layer.running_var.numpy())
+    assert np.isclose(teacher.regularizer(x.numpy())[0], expected, rtol=1e-5)
+
+
+def test_the_regularizer_takes_part():
+    """Were its gradient wrong, the library would refuse the teacher."""
+    model = statistical()
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    options = QUIET | {"student": "mlp-72-8-4", "input_shape": (2, 6, 6)}
+    result = dafl.distill(dafl.torch.Teacher(model), regularizer_weight=0.5, **options)
+    last = result.last
+    assert np.isclose(last.generator_loss, last.one_hot_loss + 0.1 * last.activation_loss + 5 * last.entropy_loss
+                      + 0.5 * last.regularizer_loss)
+    assert last.regularizer_loss > 0
+    assert all(torch.equal(values, before[name]) for name, values in model.state_dict().items())
+    assert model.training and not any(part._forward_pre_hooks for part in model.modules())
+
+    without = dafl.distill(dafl.torch.Teacher(model, batch_norm_statistics=False), **options)
+    assert without.last.regularizer_loss == 0
+
+
+def test_without_kept_statistics_there_is_no_regularizer():
+    assert dafl.torch.Teacher(nn.Linear(64, 4), input_shape=(64, 1, 1)).regularizer is None
+    forgetful = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64, track_running_stats=False), nn.Linear(64, 4))
+    assert dafl.torch.Teacher(forgetful, input_shape=(1, 8, 8)).regularizer is None
+
+
 def test_images_are_not_copied_on_the_way_to_the_module():
     seen = []
 
