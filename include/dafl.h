@@ -388,8 +388,9 @@ typedef struct dafl_distillation_options {
     const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
                                        "cosine" | "constant" */
     double augmentation;            /* strength of the random shifts, turns, scalings, shears and smoothing of replayed images,
-                                       about which the teacher is asked again: 0 to 10; 1 | 0. Vectors that `generator` does
-                                       not see as images, and images with a side below 4, are left alone */
+                                       of which some generated ones become their negatives, and about which the teacher is
+                                       asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as images, and
+                                       images with a side below 4, are left alone */
     const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard
                                        normal images; "data", the images below; "metadata", images from what was noted of
                                        the teacher's features */

@@ -1,14 +1,15 @@
 import Glibc
 import Numerics
 
-/// Moves, turns, scales and shears images a little, and makes some of them softer, each in its own way.
+/// Moves, turns, scales and shears images a little, makes some of them softer and some their negatives, each in its own way.
 ///
 /// The teacher's answer need not survive it: it is asked again about the image as it is then. Labels of data stay. At
 /// strength 1 an image moves by up to a sixteenth of its height and width, turns by up to 0.25 radians, is scaled by a
 /// factor between exp(-0.15) and exp(0.15), and sheared by up to 0.15: each number evenly distributed, the factor on a
 /// logarithmic scale. Half of the images are blended with the means of 3 x 3 pixels, which count for up to all: generators
-/// draw harder edges than there are in the world. Angles and shears are those of the image stretched to a square, so that
-/// the ends of a long one stay within it.
+/// draw harder edges than there are in the world. Three of ten images x become -x, where that is asked for: the images of
+/// standardised generators are as often dark on a bright ground as bright on a dark one, and one generator seldom both.
+/// Angles and shears are those of the image stretched to a square, so that the ends of a long one stay within it.
 final class Augmentation {
     private let strength: Float
     private let channels: Int
@@ -16,17 +17,23 @@ final class Augmentation {
     private let width: Int
     private let maps: Tensor  // [n, 6]
     private let shares: Tensor  // [n], of the means
+    private let makesNegatives: Bool
+    private let signs: Tensor  // [n]
     private let plain: Tensor  // rows [n, image]
     private let warped: Tensor
 
     /// nil when there is nothing to do: strength 0, inputs that are no images, or images of fewer than 4 pixels to a side.
-    init?(strength: Double, samples: Int, image: (channels: Int, height: Int, width: Int)?) throws {
+    init?(
+        strength: Double, negatives: Bool, samples: Int, image: (channels: Int, height: Int, width: Int)?
+    ) throws {
         guard strength > 0, let image, min(image.height, image.width) >= 4 else { return nil }
         self.strength = Float(strength)
+        makesNegatives = negatives
         (channels, height, width) = image
         let count = channels * height * width
         maps = try Tensor([samples, 6])
         shares = try Tensor([samples])
+        signs = try Tensor([samples])
         plain = try Tensor([samples, count])
         warped = try Tensor([samples, count])
     }
@@ -35,6 +42,7 @@ final class Augmentation {
         for sample in 0..<images.samples {
             drawMap(&random, maps.pointer + 6 * sample)
             shares[sample] = min(1, max(0, strength * random.nextSymmetric()))
+            signs[sample] = makesNegatives && random.nextUniform() < min(0.5, 0.3 * strength) ? -1 : 1
         }
         images.store(rows: plain.pointer, compute)
         compute.parallel(images.samples) { range in
@@ -44,6 +52,9 @@ final class Augmentation {
             compute.kernels.smooth(
                 warped.pointer, plain.pointer, shares.pointer, channels, height, width, range.lowerBound,
                 range.upperBound)
+            for sample in range where signs[sample] < 0 {
+                for pixel in sample * plain.shape[1]..<(sample + 1) * plain.shape[1] { plain[pixel].negate() }
+            }
         }
         images.load(rows: plain.pointer, compute)
     }

@@ -7,7 +7,7 @@ import Training
 ///
 ///     L_G = oh L_oh + a L_a + ie L_ie + r R
 ///
-/// from logits t [n, K] with p_i = softmax(t_i), features f [n, F] and, not in the paper, what a teacher's `ImageRegularizer` says.
+/// from logits t [n, K] with p_i = softmax(t_i), features f [n, F] and, beyond the paper, a teacher's `ImageRegularizer` R.
 package final class GeneratorLoss {
     /// The shares of the losses in L_G.
     package struct Weights: Equatable, Sendable {

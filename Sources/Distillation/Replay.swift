@@ -22,7 +22,8 @@ final class Replay {
         cachedLogits = try Batch(samples: images.samples, shape: Shape([teacher.classes]))
         // Noise is noise from every side.
         augmentation = try Augmentation(
-            strength: options.imageSource == .noise ? 0 : options.augmentation, samples: images.samples,
+            strength: options.imageSource == .noise ? 0 : options.augmentation,
+            negatives: options.imageSource == .generator, samples: images.samples,
             image: options.generator.image(of: teacher.inputShape))
         let asksAgain = augmentation != nil || options.mimicWeight > 0
         self.teacher = asksAgain ? try teacher.plan(images, gradients: false, compute) : nil

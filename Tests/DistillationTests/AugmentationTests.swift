@@ -12,13 +12,13 @@ struct AugmentationTests {
     }
 
     private func augmented(
-        _ images: Batch, as image: (Int, Int, Int)? = nil, strength: Double, seed: UInt64 = 1
+        _ images: Batch, as image: (Int, Int, Int)? = nil, strength: Double, negatives: Bool = false, seed: UInt64 = 1
     ) throws -> Batch {
         let result = try Batch(samples: images.samples, shape: images.shape)
         result.load(images)
         var random = Philox(seed: seed, stream: .replay)
         let augmentation = try Augmentation(
-            strength: strength, samples: images.samples, image: image ?? images.shape.channelsHeightWidth)
+            strength: strength, negatives: negatives, samples: images.samples, image: image ?? images.shape.channelsHeightWidth)
         try #require(augmentation).apply(&random, result, compute)
         return result
     }
@@ -72,6 +72,19 @@ struct AugmentationTests {
         #expect((0..<20).allSatisfy { i in (0..<144).allSatisfy { (0...1).contains(result[i, $0]) } })
     }
 
+    @Test func someImagesBecomeTheirNegatives() throws {
+        let images = try noise([2, 8, 8], samples: 400)
+        let result = try augmented(images, strength: 1e-6, negatives: true)
+        #expect((0..<400).allSatisfy { abs(result[$0, 5] - images[$0, 5]) < 1e-3 })  // at no strength none
+
+        let plain = try Batch(samples: 400, shape: Shape([2, 8, 8]))
+        plain.fill(1)
+        let answer = try augmented(plain, strength: 1, negatives: true)
+        let negatives = (0..<400).count { answer[$0, 5] < 0 }
+        #expect((90...150).contains(negatives))
+        #expect((0..<400).allSatisfy { i in (0..<128).allSatisfy { abs(answer[i, $0] - (answer[i, 5] < 0 ? -1 : 1)) < 1e-4 } })
+    }
+
     @Test func aVectorCanBeSeenAsAnImage() throws {
         let (flat, square) = (try noise([64]), try noise([1, 8, 8]))
         let (fromFlat, fromSquare) = (try augmented(flat, as: (1, 8, 8), strength: 1), try augmented(square, strength: 1))
@@ -79,8 +92,8 @@ struct AugmentationTests {
     }
 
     @Test func nothingIsDoneWhereThereIsNothingToDo() throws {
-        #expect(try Augmentation(strength: 0, samples: 4, image: (1, 8, 8)) == nil)
-        #expect(try Augmentation(strength: 1, samples: 4, image: nil) == nil)
-        #expect(try Augmentation(strength: 1, samples: 4, image: (1, 8, 3)) == nil)
+        #expect(try Augmentation(strength: 0, negatives: true, samples: 4, image: (1, 8, 8)) == nil)
+        #expect(try Augmentation(strength: 1, negatives: true, samples: 4, image: nil) == nil)
+        #expect(try Augmentation(strength: 1, negatives: true, samples: 4, image: (1, 8, 3)) == nil)
     }
 }

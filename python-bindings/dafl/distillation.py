@@ -71,7 +71,8 @@ class Options(TypedDict, total=False):
     student_schedule: str
     """"constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4)."""
     augmentation: float
-    """Strength of the random shifts, turns, scalings and smoothing of replayed images; 0 for none, 1 for the preset's."""
+    """Strength of the random shifts, turns, scalings, smoothing and negatives of replayed images; 0 for none, 1 for the
+    preset's."""
     image_source: str
     """"generator" (default); for comparison, and for who has data: "noise", standard normal images; "data", `images`;
     "metadata", images from what was noted of the teacher's features."""
