@@ -291,7 +291,8 @@ typedef int (*dafl_teacher_backward_fn)(void *user_data, int64_t count, const fl
  * A number R for a batch of `count` images [count, channels, height, width], the smaller the more they are like those that
  * the teacher was trained on, as someone knows who sees more of it than its answers: writes R to value, and the gradient of R
  * by the images to images_gradient, in their shape. The distance between the images' batch-norm statistics and those kept from
- * training is one (DeepInversion, Yin et al., CVPR 2020, equation 4). Called once a step, for the generator. Returns as above.
+ * training is one (DeepInversion, Yin et al., CVPR 2020, equation 4). Called once a step, for the generator, and at the start to
+ * compare the gradient with finite differences; its images do not count as queries. Returns as above.
  */
 typedef int (*dafl_teacher_regularizer_fn)(void *user_data, int64_t count, const float *images, double *value,
                                            float *images_gradient);
@@ -453,15 +454,15 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
 /*
  * Begins a distillation of a teacher that the host supplies as callbacks.
  *
- * When the generator is to learn from the teacher's backward, asks the teacher about some images of noise and compares
- * it with finite differences; they count as queries.
+ * When the generator is to learn from the teacher's backward or regularizer, asks about some images of noise and
+ * compares each with finite differences; what backward's comparison asks counts as queries.
  *
  * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
  * options: copied.
  * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
  *   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no
- *   square image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its backward is wrong, told in
+ *   square image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or a gradient of its is wrong, told in
  *   numbers; DAFL_QUERIES_SPENT when that comparison is more than max_teacher_queries allow; DAFL_ERROR_OUT_OF_MEMORY;
  *   or what a callback returned.
  */
@@ -530,6 +531,7 @@ dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t 
  * step, from which no student learns; before them, and with image_source "data", the student as it is.
  *
  * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_DIVERGED when there is none whose weights are finite.
  */
 dafl_status dafl_distillation_student(dafl_distillation *distillation, dafl_network **out);
 

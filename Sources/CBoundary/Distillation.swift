@@ -53,15 +53,15 @@ public func dafl_distillation_options_preset(
 
 /// Begins a distillation of a teacher that the host supplies as callbacks.
 ///
-/// When the generator is to learn from the teacher's backward, asks the teacher about some images of noise and compares it with
-/// finite differences; they count as queries.
+/// When the generator is to learn from the teacher's backward or regularizer, asks about some images of noise and compares each
+/// with finite differences; what backward's comparison asks counts as queries.
 ///
 /// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
 /// - Parameter options: copied.
 /// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
 ///   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no square
-///   image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or its backward is wrong, told in numbers;
+///   image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or a gradient of its is wrong, told in numbers;
 ///   DAFL_QUERIES_SPENT when that comparison is more than max_teacher_queries allow;
 ///   DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
 @c @implementation
@@ -199,6 +199,7 @@ public func dafl_distillation_generate(
 /// step, from which no student learns; before them, and with image_source "data", the student as it is.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: DAFL_ERROR_DIVERGED when there is none whose weights are finite.
 @c @implementation
 public func dafl_distillation_student(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<NetworkHandle?>?

@@ -31,10 +31,14 @@ final class AnswerReading: WrappingTeacher {
     private final class ReadingPass: WrappingTeacherPass {
         let wrapped: any TeacherPass
         private let answers: Answers
+        /// The winner's logit, the others' being 0. A label says nothing of how sure the teacher is; this leaves the student a
+        /// doubt of 5.7 %, whatever the classes.
+        private let certainty: Float
 
         init(_ pass: any TeacherPass, _ answers: Answers) {
             wrapped = pass
             self.answers = answers
+            certainty = 5 + log(Float(pass.logits.elements - 1) / 9)
         }
 
         func forward() throws {
@@ -44,7 +48,7 @@ final class AnswerReading: WrappingTeacher {
                 if answers == .probabilities { try requireProbabilities(rows, i) }
                 let winner = rows.argmax(i)
                 for k in 0..<rows.elements {
-                    rows[i, k] = answers == .labels ? (k == winner ? Self.certainty : 0) : log(max(rows[i, k], 1e-6))
+                    rows[i, k] = answers == .labels ? (k == winner ? certainty : 0) : log(max(rows[i, k], 1e-6))
                 }
             }
         }
@@ -62,8 +66,5 @@ final class AnswerReading: WrappingTeacher {
                         + "least 0 and add up to 1")
             }
         }
-
-        /// The winner's logit. A label says nothing of how sure the teacher is; this much of doubt leaves the student room.
-        private static let certainty: Float = 5
     }
 }

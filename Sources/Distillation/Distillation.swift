@@ -87,7 +87,12 @@ package final class Distillation {
     /// As it is now.
     package var student: Network { training.network }
     /// The student of this run, until now, that agrees best with the teacher: see `StudentSelection`. With data, the last one.
-    package func selectedStudent() throws -> Network { try selection?.selected() ?? student }
+    /// - Throws: `diverged` when that one's weights are not finite.
+    package func selectedStudent() throws -> Network {
+        let selected = try selection?.selected() ?? student
+        guard selected.isFinite else { throw DaflError(.diverged, "the student's weights are no longer finite") }
+        return selected
+    }
     /// nil when the images are not generated.
     package var generator: Network? { (source as? GeneratorSource)?.network }
 

@@ -4,73 +4,82 @@ import Numerics
 /// Compares a teacher's gradients with finite differences on a few images of noise, so that a wrong `backward` is found
 /// before it spoils a run.
 ///
-/// For random weights u of the logits and a random direction d, backward(u) . d must be the derivative of u . t(x) along d;
-/// the same for the features.
+/// For random weights u of the logits and a direction d, backward(u) . d must be the derivative of u . t(x) along d; the same
+/// for the features.
 ///
 /// - Throws: `teacher` with both numbers when they differ, and what the teacher throws.
 func checkGradients(of teacher: any Teacher, seed: UInt64, _ compute: Compute) throws {
-    var line = try RandomLine(teacher.inputShape, seed: seed)
+    var line = try CheckedLine(teacher.inputShape, seed: seed)
     let pass = try teacher.plan(line.images, gradients: true, compute)
-
-    /// A part of the teacher's answer, with the weights by which its numbers are summed up.
-    struct Part {
-        let name: String
-        let answer: Batch
-        let gradient: Batch
-        let weights: Batch
-    }
-    var parts: [Part] = []
+    var parts: [AnswerPart] = []
     if let gradient = pass.logitsGradient {
         let weights = try line.normal(pass.logits.shape)
-        parts.append(Part(name: "logits", answer: pass.logits, gradient: gradient, weights: weights))
+        parts.append(AnswerPart(name: "logits", answer: pass.logits, gradient: gradient, weights: weights))
     }
     if let features = pass.features, let gradient = pass.featuresGradient {
-        parts.append(
-            Part(name: "features", answer: features, gradient: gradient, weights: try line.normal(features.shape)))
+        let weights = try line.normal(features.shape)
+        parts.append(AnswerPart(name: "features", answer: features, gradient: gradient, weights: weights))
     }
 
     try pass.forward()
-    var derivatives: [[Double]] = []
     for part in parts {
         for other in parts { other.gradient.fill(0) }
         part.gradient.load(part.weights)
         try pass.backward()
         guard let gradient = pass.imagesGradient else { return }
-        derivatives.append(rowProducts(gradient, line.direction))
+        try line.expect(gradient, fault: "backward is not the derivative of its \(part.name)")
     }
     for part in parts { part.gradient.fill(0) }
 
-    try line.compare(derivatives, of: parts.map { "backward is not the derivative of its \($0.name)" }) {
+    try line.compare {
         try pass.forward()
         return parts.map { rowProducts($0.answer, $0.weights) }
     }
 }
 
-/// The same for a teacher's regularizer, if it has one.
-func checkRegularizer(of teacher: any Teacher, seed: UInt64, _ compute: Compute) throws {
-    let line = try RandomLine(teacher.inputShape, seed: seed)
-    guard let regularizer = try teacher.planRegularizer(line.images, compute) else { return }
-    _ = try regularizer.evaluate()
-    let derivative = rowProducts(regularizer.gradient, line.direction).reduce(0, +)
-    try line.compare([[derivative]], of: ["regularizer's gradient is not its derivative"]) {
-        [[try regularizer.evaluate()]]
-    }
+/// A part of a teacher's answer, with the weights by which its numbers are summed up.
+private struct AnswerPart {
+    let name: String
+    let answer: Batch
+    let gradient: Batch
+    let weights: Batch
 }
 
-/// Images of noise x + s d, and what changes along them.
-private struct RandomLine {
+/// The same for a teacher's regularizer, if it has one.
+func checkRegularizer(of teacher: any Teacher, seed: UInt64, _ compute: Compute) throws {
+    var line = try CheckedLine(teacher.inputShape, seed: seed)
+    guard let regularizer = try teacher.planRegularizer(line.images, compute) else { return }
+    _ = try regularizer.evaluate()
+    try line.expect(regularizer.gradient, fault: "regularizer's gradient is not its derivative", isOfBatch: true)
+    try line.compare { [[try regularizer.evaluate()]] }
+}
+
+/// Images of noise x + s d, and what gradients say of numbers along them.
+private struct CheckedLine {
     /// First x.
     let images: Batch
-    let direction: Batch
     private let start: Batch
+    private let direction: Batch
     private var random: Philox
+    private var expectations: [Expectation] = []
     private static let samples = 8
     private static let tolerance = 0.05
 
+    /// What a gradient says, and the difference that came nearest to its derivative along d.
+    private struct Expectation {
+        let gradient: Batch
+        let fault: String
+        /// Whether it is the gradient of one number of all images, not of one for each.
+        let isOfBatch: Bool
+        var error = Double.infinity
+        var derivative: [Double] = []
+        var difference: [Double] = []
+    }
+
     init(_ image: Shape, seed: UInt64) throws {
         random = Philox(seed: seed, stream: .check)
-        images = try Batch(samples: Self.samples, shape: image)
-        (start, direction) = (try Batch(samples: Self.samples, shape: image), try Batch(samples: Self.samples, shape: image))
+        func batch() throws -> Batch { try Batch(samples: Self.samples, shape: image) }
+        (images, start, direction) = (try batch(), try batch(), try batch())
         random.fillNormal(start)
         random.fillNormal(direction)
         images.load(start)
@@ -83,37 +92,52 @@ private struct RandomLine {
         return batch
     }
 
-    /// Holds derivatives by s against differences of `values`, each a list that belongs together.
+    /// Keeps a gradient by x to be compared, and leans the direction of noise towards it, each image by 1. Across a gradient
+    /// there would be nothing to compare but what rounding makes of it.
+    mutating func expect(_ gradient: Batch, fault: String, isOfBatch: Bool = false) throws {
+        let copy = try Batch(samples: Self.samples, shape: gradient.shape)
+        copy.load(gradient)
+        expectations.append(Expectation(gradient: copy, fault: fault, isOfBatch: isOfBatch))
+        for (i, square) in rowProducts(gradient, gradient).enumerated() where square > 0 {
+            for e in 0..<gradient.elements { direction[i, e] += Float(Double(gradient[i, e]) / square.squareRoot()) }
+        }
+    }
+
+    /// Holds what was expected against differences of `values`, in the same order.
     ///
     /// A network of piecewise linear layers bends between the two points of a difference, and float32 rounds it, each at
     /// another distance: the best of four distances counts.
-    /// - Throws: `teacher`, the fault named by `faults`, and what `values` throws.
-    func compare(_ derivatives: [[Double]], of faults: [String], values: () throws -> [[Double]]) throws {
-        func there(_ distance: Float) throws -> [[Double]] {
-            images.load(start)
-            images.add(direction, times: distance)
-            return try values()
+    /// - Throws: `teacher` with the fault of the first that differs, and what `values` throws.
+    mutating func compare(_ values: () throws -> [[Double]]) throws {
+        for index in expectations.indices {
+            let products = rowProducts(expectations[index].gradient, direction)
+            expectations[index].derivative = expectations[index].isOfBatch ? [products.reduce(0, +)] : products
         }
-        var best: [(error: Double, difference: [Double])] = derivatives.map { _ in (.infinity, []) }
         for distance: Float in [3e-2, 3e-3, 3e-4, 3e-5] {
-            let (ahead, behind) = (try there(distance), try there(-distance))
-            for (index, derivative) in derivatives.enumerated() {
+            let (ahead, behind) = (try numbers(at: distance, values), try numbers(at: -distance, values))
+            for index in expectations.indices {
+                let derivative = expectations[index].derivative
                 let difference = zip(ahead[index], behind[index]).map { ($0 - $1) / (2 * Double(distance)) }
                 let error = norm(zip(derivative, difference).map { $0 - $1 }) / max(norm(difference), 1e-4)
-                if error < best[index].error { best[index] = (error, difference) }
+                guard !(error >= expectations[index].error) || expectations[index].difference.isEmpty else { continue }
+                (expectations[index].error, expectations[index].difference) = (error, difference)
             }
         }
-        for (index, (error, difference)) in best.enumerated() where error > Self.tolerance {
-            let derivative = derivatives[index]
-            let worst = derivative.indices.max {
-                abs(derivative[$0] - difference[$0]) < abs(derivative[$1] - difference[$1])
-            }
+        for expectation in expectations where !(expectation.error <= Self.tolerance) {
+            let pairs = zip(expectation.derivative, expectation.difference)
+            let (derivative, difference) = pairs.max { abs($0.0 - $0.1) < abs($1.0 - $1.1) } ?? (0, 0)
             throw DaflError(
                 .teacher,
-                "the teacher's \(faults[index]): along a random direction it gives \(worst.map { derivative[$0] } ?? 0) where "
-                    + "finite differences give \(worst.map { difference[$0] } ?? 0) (relative error \(error) over "
-                    + "\(Self.samples) images, allowed \(Self.tolerance))")
+                "the teacher's \(expectation.fault): along a random direction it gives \(derivative) where finite differences "
+                    + "give \(difference) (relative error \(expectation.error) over \(Self.samples) images, allowed "
+                    + "\(Self.tolerance))")
         }
+    }
+
+    private func numbers(at distance: Float, _ values: () throws -> [[Double]]) throws -> [[Double]] {
+        images.load(start)
+        images.add(direction, times: distance)
+        return try values()
     }
 }
 

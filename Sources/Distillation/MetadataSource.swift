@@ -9,6 +9,7 @@ import Training
 final class MetadataSource: ImageSource {
     let images: Batch
     private let metadata: FeatureMetadata
+    private let wholeTeacher: any Teacher
     private let teacher: any TeacherPass
     private let features: Batch
     private let featureTargets: Batch
@@ -33,6 +34,7 @@ final class MetadataSource: ImageSource {
         }
         try metadata.validate(features: features.elements)
         self.metadata = metadata
+        wholeTeacher = teacher
         self.teacher = pass
         self.features = features
         featureTargets = try Batch(samples: options.batchSize, shape: features.shape)
@@ -88,11 +90,14 @@ final class MetadataSource: ImageSource {
         }
     }
 
-    /// Makes whole batches, whatever the count, and leaves the random numbers of later steps alone.
+    /// Makes whole batches, whatever the count, in a source of its own: finite differences draw random numbers too, and those
+    /// of later steps must stay as they are.
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
+        let sampler = try MetadataSource(metadata, wholeTeacher, options, compute)
+        let batch = sampler.images
         for i in 0..<count {
-            if i % images.samples == 0 { try reconstruct(&random) }
-            for e in 0..<images.elements { rows[i * images.elements + e] = images[i % images.samples, e] }
+            if i % batch.samples == 0 { try sampler.reconstruct(&random) }
+            for e in 0..<batch.elements { rows[i * batch.elements + e] = batch[i % batch.samples, e] }
         }
     }
 }

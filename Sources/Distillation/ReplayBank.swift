@@ -30,7 +30,7 @@ final class ReplayBank {
         batch.store(rows: images.pointer + next * batch.elements, compute)
         targets.logits.store(rows: logits.pointer + next * targets.logits.elements, compute)
         if let new = targets.labels {
-            if labels.isEmpty { labels = Array(repeating: 0, count: capacity) }
+            labels.append(contentsOf: repeatElement(0, count: max(0, next + new.count - labels.count)))
             for i in 0..<new.count { labels[next + i] = new[i] }
         }
         next += batch.samples

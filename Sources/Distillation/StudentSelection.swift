@@ -44,10 +44,11 @@ final class StudentSelection {
         hasBest = true
     }
 
-    /// The student or one from before it. Changes nothing.
+    /// The student or one from before it, whose weights are finite. Changes nothing.
     func selected() throws -> Network { try isStudentBest() ? student : best }
 
     private func isStudentBest() throws -> Bool {
+        guard student.isFinite else { return false }
         guard hasBest else { return true }
         return try agreement(candidatePredictor) >= agreement(bestPredictor)
     }

@@ -57,7 +57,10 @@ final class StudentTraining {
         if let mimic, let features = targets.features { _ = mimic.evaluate(teacher: features, weight: mimicWeight) }
         pass.backward()
         optimizer.step(learningRate: learningRate)
-        guard value.isFinite, network.isFinite else {
+        guard value.isFinite else {
+            throw DaflError(.diverged, "the student's loss is \(value); its logits, the teacher's, or both are too large")
+        }
+        guard network.isFinite else {
             throw DaflError(
                 .diverged, "the student's weights are no longer finite, its loss was \(value); try a smaller "
                     + "student_learning_rate")

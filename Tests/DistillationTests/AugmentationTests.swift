@@ -3,7 +3,7 @@ import Testing
 
 @testable import Distillation
 
-/// Augmentation moves pixels and invents none.
+/// Augmentation moves pixels and invents none, but for negatives.
 struct AugmentationTests {
     private let compute: Compute
 

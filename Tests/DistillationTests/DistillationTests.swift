@@ -45,8 +45,18 @@ struct DistillationTests {
         #expect(try student(seed: 1, threads: 1) != student(seed: 2, threads: 1))
     }
 
-    @Test func lookingAtImagesChangesNothing() throws {
-        let (quiet, curious) = (try Self.distillation(), try Self.distillation())
+    /// Also where images are made step by step, with random numbers of finite differences.
+    @Test(arguments: [DistillationOptions.ImageSourceKind.generator, .metadata]) func lookingAtImagesChangesNothing(
+        source: DistillationOptions.ImageSourceKind
+    ) throws {
+        let (means, deviations) = (try Tensor([16]), try Tensor([16]))
+        let options = Self.options {
+            $0.imageSource = source
+            guard source == .metadata else { return }
+            $0.metadata = FeatureMetadata(means: means.pointer, deviations: deviations.pointer, groups: 1)
+            ($0.metadataSteps, $0.gradients) = (2, .differences)
+        }
+        let (quiet, curious) = (try Self.distillation(.none, options), try Self.distillation(.none, options))
         let images = try Tensor([300, 64])
         for _ in 0..<4 {
             try quiet.step()
@@ -57,7 +67,7 @@ struct DistillationTests {
         #expect(images.isFinite)
         let (asked, logits) = (curious.progress.teacherImages, try Tensor([20, 4]))
         try curious.generate(count: 20, images: images.pointer, logits: logits.pointer)
-        #expect(curious.progress.teacherImages == asked + 20)
+        #expect(source == .metadata || curious.progress.teacherImages == asked + 20)
     }
 
     @Test func theStudentComesToAgree() throws {
@@ -154,6 +164,47 @@ struct DistillationTests {
         try #require(distillation.student.parameter(named: "fc1.weight")).value[0] = .infinity
         let error = try #require(throws: DaflError.self) { try distillation.step() }
         #expect(error.status == .diverged)
+        #expect(try distillation.selectedStudent().isFinite)
+    }
+
+    /// Even by one who names its class for every image, as a network of NaNs does.
+    @Test func aStudentOfNoNumbersIsNotHandedOut() throws {
+        let teacher = try CrookedTeacher("mlp-64-16-4", .none)
+        let distillation = try Distillation(teacher: teacher, Self.options())
+        for _ in 0..<30 { try distillation.step() }
+        let best = Self.weights(try distillation.selectedStudent())
+        for parameter in distillation.student.parameters { parameter.value.fill(.nan) }
+        teacher.fault = .oneClass
+        let handedOut = try distillation.selectedStudent()
+        #expect(handedOut.isFinite && handedOut !== distillation.student && Self.weights(handedOut).count == best.count)
+    }
+
+    @Test func onlyGeneratedImagesBecomeNegatives() throws {
+        let (bright, labels) = (try Tensor([64, 64]), [Int64](repeating: 0, count: 64))
+        bright.fill(1)
+        try labels.withUnsafeBufferPointer { labels in
+            let options = Self.options {
+                $0.imageSource = .data
+                $0.data = ImageData(images: bright.pointer, labels: labels.baseAddress, count: 64)
+            }
+            let teacher = NetworkTeacher(try Network(architecture: "mlp-64-16-4", seed: 1))
+            let compute = try Compute(threads: 1)
+            for (kind, hasNegatives) in [(DistillationOptions.ImageSourceKind.data, false), (.generator, true)] {
+                var options = options
+                options.imageSource = kind
+                let images = try Batch(samples: 16, shape: teacher.inputShape)
+                let replay = try #require(try Replay(teacher, images: images, options, compute))
+                let source = try DataSource(try #require(options.data), teacher, options, compute)
+                _ = try source.next()
+                replay.add(source.images, source.targets)
+                var least: Float = 1
+                for _ in 0..<8 {
+                    _ = try replay.draw()
+                    for i in 0..<16 { least = min(least, images[i, 9]) }
+                }
+                #expect((least < 0) == hasNegatives)
+            }
+        }
     }
 
     @Test func paperLearnsFromTheGeneratorsOwnBatch() throws {
@@ -247,5 +298,14 @@ struct DistillationTests {
         #expect(try firstWeight() != drawn)
         for _ in 0..<25 { try distillation.step() }
         #expect(distillation.progress.collapses == 2)
+    }
+
+    /// A label says nothing of how sure the teacher is, so its doubt must not look like variety where there are many classes.
+    @Test(arguments: [2, 10, 1000]) func oneLabelOfManyIsACollapse(classes: Int) throws {
+        let teacher = try CrookedTeacher("mlp-64-16-\(classes)", .oneClass)
+        let options = Self.options { ($0.student, $0.batchSize) = ("mlp-64-16-\(classes)", 64) }
+        let distillation = try Distillation(teacher: teacher, answers: .labels, options)
+        for _ in 0..<25 { try distillation.step() }
+        #expect(distillation.progress.collapses == 1)
     }
 }

@@ -1,3 +1,4 @@
+import Networks
 import Numerics
 import Testing
 
@@ -28,8 +29,70 @@ struct GradientCheckTests {
         #expect(error.description.contains("0.05"))
     }
 
+    /// Rectifiers, three layers of batch normalisation and one number for the whole batch: honest, whatever the seed.
+    @Test func honestRegularizersPass() throws {
+        for seed in 0..<40 {
+            let teacher = try BentTeacher(seed: UInt64(seed))
+            try checkRegularizer(of: teacher, seed: UInt64(seed), compute)
+            teacher.factor = 0.5
+            #expect(throws: DaflError.self) { try checkRegularizer(of: teacher, seed: UInt64(seed), compute) }
+        }
+    }
+
+    @Test(arguments: [Float(1e30), -1e30, .infinity]) func hugeNumbersAreAnErrorAndNoCrash(factor: Float) throws {
+        let teacher = try BentTeacher(seed: 1)
+        teacher.factor = factor
+        teacher.scale = 1e200
+        let error = try #require(throws: DaflError.self) { try checkRegularizer(of: teacher, seed: 1, compute) }
+        #expect(error.status == .teacher)
+    }
+
     @Test func aForgottenPixelIsFound() throws {
         let teacher = try CrookedTeacher("mlp-64-16-4", .forgetsPixel(13))
         #expect(throws: DaflError.self) { try checkGradients(of: teacher, seed: 0, compute) }
+    }
+}
+
+/// A network whose regularizer is the distance of its features' means to 1, as batch-norm statistics would be.
+private final class BentTeacher: WrappingTeacher {
+    let wrapped: any Teacher
+    var factor: Float = 1
+    var scale = 1.0
+
+    init(seed: UInt64) throws {
+        wrapped = NetworkTeacher(try Network(architecture: "mlp-64-16-16-4", seed: seed))
+    }
+
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        try wrapped.plan(images, gradients: gradients, compute)
+    }
+
+    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
+        Distance(try wrapped.plan(images, gradients: true, compute), self, try Batch(samples: images.samples, shape: images.shape))
+    }
+
+    private final class Distance: ImageRegularizer {
+        let gradient: Batch
+        private let pass: any TeacherPass
+        private let teacher: BentTeacher
+
+        init(_ pass: any TeacherPass, _ teacher: BentTeacher, _ gradient: Batch) {
+            (self.pass, self.teacher, self.gradient) = (pass, teacher, gradient)
+        }
+
+        func evaluate() throws -> Double {
+            try pass.forward()
+            guard let features = pass.features, let byFeatures = pass.featuresGradient else { return 0 }
+            let n = features.samples
+            let differences = (0..<features.elements).map { k in
+                (0..<n).reduce(Float(0)) { $0 + features[$1, k] / Float(n) } - 1
+            }
+            let distance = differences.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            for i in 0..<n { for (k, d) in differences.enumerated() { byFeatures[i, k] = d / distance / Float(n) } }
+            try pass.backward()
+            if let dx = pass.imagesGradient { gradient.load(dx) }
+            for i in 0..<gradient.count { gradient.pointer[i] *= teacher.factor }
+            return teacher.scale * Double(distance)
+        }
     }
 }

@@ -71,7 +71,7 @@ struct ImageRegularizerTests {
     }
 }
 
-/// A network that would rather see every pixel at 1/2: R = 1/(2 n) sum (x - 1/2)^2.
+/// A network that would rather see a certain image y than others: R = 1/(2 n) sum (x - y)^2.
 private final class PartialTeacher: WrappingTeacher {
     let wrapped: any Teacher
     var factor: Float = 1
@@ -95,8 +95,12 @@ private final class PartialTeacher: WrappingTeacher {
         let gradient: Batch
         private let images: Batch
         private let teacher: PartialTeacher
+        private let favourite: Batch
 
         init(_ images: Batch, _ teacher: PartialTeacher) throws {
+            favourite = try Batch(samples: 1, shape: images.shape)
+            var random = Philox(seed: 7, stream: .check)
+            random.fillNormal(favourite)
             gradient = try Batch(samples: images.samples, shape: images.shape)
             self.images = images
             self.teacher = teacher
@@ -107,7 +111,7 @@ private final class PartialTeacher: WrappingTeacher {
             var sum = 0.0
             for i in 0..<images.samples {
                 for k in 0..<images.elements {
-                    let difference = images[i, k] - 0.5
+                    let difference = images[i, k] - favourite[0, k]
                     gradient[i, k] = teacher.factor * difference / Float(images.samples)
                     sum += Double(difference * difference) / Double(2 * images.samples)
                 }

@@ -38,8 +38,8 @@ class Adapter(Teacher):
             sizes = [_width(logits, "logits"), 0 if features is None else _width(features, "features")]
             super().__init__(forward, backward, input_shape=shape, classes=sizes[0], features=sizes[1], answers=answers,
                              regularizer=regularizer)
-            self._is_settled = True
             super().settle(None, classes_given)
+            self._is_settled = True
         super().settle(input_shape, classes)
 
 

@@ -1,6 +1,7 @@
 """NumPy arrays as the library takes them: float32 or int64, row by row."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,30 @@ from ._library import Floats, Labels
 FloatArray = npt.NDArray[np.float32]
 
 
+class TensorArray(np.ndarray):
+    """An array that PyTorch's functions take for a tensor, as `load_state_dict` must to copy it into a module."""
+
+    @classmethod
+    def __torch_function__(cls, function: Callable[..., Any], types: Sequence[type], arguments: Sequence[Any] = (),
+                           keywords: Mapping[str, Any] | None = None) -> Any:
+        import torch
+
+        def tensor(value: Any) -> Any:
+            return torch.from_numpy(value.view(np.ndarray)) if isinstance(value, cls) else value
+
+        return function(*map(tensor, arguments), **{name: tensor(value) for name, value in (keywords or {}).items()})
+
+
 def array(values: Any) -> np.ndarray:
     """An array of anything array-like, PyTorch tensors that require gradients included."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     return np.asarray(values)
+
+
+def is_false(answer: Any) -> bool:
+    """Whether a callback answered False, Python's or NumPy's; None is no answer."""
+    return isinstance(answer, bool | np.bool_) and not answer
 
 
 def rows(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:

@@ -45,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         print(f"dafl: {sentence(error)}", file=sys.stderr)
         return 1
-    print(json.dumps(report) if options.json else table(report))
+    try:
+        print(json.dumps(report) if options.json else table(report), flush=True)
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return int(code)
 
 
@@ -68,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--input-shape", type=shape, metavar="C,H,W",
                          help="channels, height, width of an image, or the length of a vector; where the teacher does not say")
     command.add_argument("--classes", type=int, metavar="N", help="compared with the teacher's")
-    command.add_argument("--answers", choices=ANSWERS, default="logits",
+    command.add_argument("--answers", choices=ANSWERS,
                          help="what an .onnx teacher's output is (default: logits)")
     command.add_argument("--preset", default="fast", help="fast (minutes, the default) or paper (hours)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
@@ -172,7 +175,9 @@ def evaluate(options: argparse.Namespace) -> tuple[Report, int]:
 
 def teacher_from(options: argparse.Namespace) -> Teacher | Network:
     if options.teacher.suffix == ".onnx":
-        return OnnxTeacher(options.teacher, input_shape=options.input_shape, answers=options.answers)
+        return OnnxTeacher(options.teacher, input_shape=options.input_shape, answers=options.answers or "logits")
+    if options.answers is not None:
+        raise ValueError("--answers is for a teacher in an .onnx file; this one answers with logits")
     return Network.load(options.teacher)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, overload
 
 import numpy as np
 
-from ._arrays import FloatArray, floats, integers, labels, rows
+from ._arrays import FloatArray, floats, integers, is_false, labels, rows
 from ._callbacks import STOPPED, Callbacks
 from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction, assign,
                        c_string, check, initialised, library, sized)
@@ -219,7 +219,7 @@ class Distillation:
 
         def step_done(_: None, progress: Any) -> int:
             nonlocal stopped
-            stopped = on_step is not None and on_step(Progress._from_structure(progress.contents)) is False
+            stopped = on_step is not None and is_false(on_step(Progress._from_structure(progress.contents)))
             return STOPPED if stopped else 0
 
         # Also without on_step: the callback is where Python comes to handle Ctrl-C.

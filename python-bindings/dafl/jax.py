@@ -27,7 +27,12 @@ class Teacher(Adapter):
                  classes: int | None = None) -> None:
         jax = require("jax", "jax", "dafl.jax")
         self._function = jax.jit(function)
-        self._vjp = jax.jit(lambda images, gradients: jax.vjp(function, images)[1](gradients)[0])
+
+        def vjp(images: Any, gradients: Any) -> Any:
+            answer, pull_back = jax.vjp(function, images)
+            return pull_back(jax.tree.map(lambda gradient, part: gradient.astype(part.dtype), gradients, answer))[0]
+
+        self._vjp = jax.jit(vjp)
         super().__init__(self._answer, self._gradient, input_shape=input_shape, classes=classes)
 
     def _answer(self, images: FloatArray) -> Any:

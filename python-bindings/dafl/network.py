@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._arrays import FloatArray, array, floats, integers, labels as label_array, rows
+from ._arrays import FloatArray, TensorArray, array, floats, integers, is_false, labels as label_array, rows
 from ._callbacks import STOPPED, Callbacks
 from ._library import (EpochFunction, Handle, NetworkInfo as InfoStructure, Tensor, TrainOptions, assign, c_string,
                        check, initialised, library, sized)
@@ -110,8 +110,8 @@ class Network:
         self._threads = threads
 
     def state_dict(self) -> dict[str, FloatArray]:
-        """Copies of all tensors under PyTorch's names and in its layouts."""
-        return {name: values.copy() for name, values in self._tensors().items()}
+        """Copies of all tensors, with PyTorch's names and layouts: a module's `load_state_dict` takes them as they are."""
+        return {name: values.copy().view(TensorArray) for name, values in self._tensors().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Sets all tensors, from arrays or PyTorch tensors.
@@ -201,7 +201,7 @@ class Network:
 
         def epoch_done(_: None, epoch: int, epochs: int, mean_loss: float) -> int:
             nonlocal stopped
-            stopped = on_epoch is not None and on_epoch(epoch, epochs, mean_loss) is False
+            stopped = on_epoch is not None and is_false(on_epoch(epoch, epochs, mean_loss))
             return STOPPED if stopped else 0
 
         callbacks = Callbacks()

@@ -41,6 +41,7 @@ class Teacher(Adapter):
             self._session = model
         images = self._session.get_inputs()[0]
         self._input, self._shape = images.name, images.shape
+        self._dtype = {"tensor(float16)": np.float16, "tensor(double)": np.float64}.get(images.type, np.float32)
         self._output = output or self._session.get_outputs()[0].name
         if input_shape is None and all(isinstance(size, int) for size in self._shape[1:]):
             input_shape = (*self._shape[1:], 1, 1, 1)[:3]
@@ -57,5 +58,5 @@ class Teacher(Adapter):
         return np.concatenate([self._run(part) for part in np.split(padded, len(padded) // batch)])[:len(rows)]
 
     def _run(self, rows: FloatArray) -> FloatArray:
-        answers: FloatArray = self._session.run([self._output], {self._input: rows})[0]
+        answers: FloatArray = self._session.run([self._output], {self._input: rows.astype(self._dtype, copy=False)})[0]
         return answers

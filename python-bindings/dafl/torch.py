@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ._adapter import Adapter, as_model_input
 from ._arrays import FloatArray, unlocked
@@ -33,6 +36,9 @@ class Teacher(Adapter):
     its layers the same ones: the teacher's regularizer is R = sum over those layers of norm2(mean - kept mean) +
     norm2(variance - kept variance), of each layer's input (DeepInversion, Yin et al., CVPR 2020, equation 4). Its weight is the
     option `regularizer_weight`; `batch_norm_statistics=False` leaves it out.
+
+    A module in half precision rounds too coarsely for its gradient to be compared with finite differences, and may be refused
+    for it: let such a one only answer, with the option `gradients="student"`.
 
     ValueError when there is no such submodule or the sizes do not fit; ImportError without PyTorch.
     """
@@ -79,12 +85,12 @@ class Teacher(Adapter):
         terms: list[torch.Tensor] = []
         norm2 = self._torch.linalg.vector_norm
 
-        def compare(norm: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            values = inputs[0].float().transpose(0, 1).flatten(1)  # [channels, all else]
+        def compare(norm: Any, positional: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+            values = (positional[0] if positional else named["input"]).float().transpose(0, 1).flatten(1)  # [channels, all else]
             variance, mean = self._torch.var_mean(values, 1, correction=0)
             terms.append(norm2(mean - norm.running_mean) + norm2(variance - norm.running_var))
 
-        hooks = [norm.register_forward_pre_hook(compare) for norm in self._norms]
+        hooks = [norm.register_forward_pre_hook(compare, with_kwargs=True) for norm in self._norms]
         try:
             with self._torch.enable_grad(), self._evaluating():
                 given = self._tensor(images).to(self._dtype).requires_grad_()
@@ -93,6 +99,10 @@ class Teacher(Adapter):
             for hook in hooks:
                 hook.remove()
         distance = sum(terms, self._torch.zeros((), device=given.device))
+        if not distance.requires_grad:
+            warnings.warn("no batch normalisation that the images go through could be watched, as in a compiled module: the "
+                          "generator learns without its statistics", stacklevel=2)
+            return 0.0, np.zeros_like(images)
         return distance.item(), self._torch.autograd.grad(distance, given)[0].reshape(images.shape).float()
 
     def _called(self, given: torch.Tensor) -> Any:

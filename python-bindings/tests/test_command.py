@@ -81,6 +81,15 @@ def test_the_table_is_for_people(teacher, capsys):
     assert "parameters     1,108" in table and "  fc1.weight               16 x 64" in table
 
 
+def test_a_reader_that_has_seen_enough(teacher):
+    """As in `dafl inspect student.safetensors | head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run([sys.executable, "-m", "dafl", "inspect", teacher], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["inspect", "nowhere.safetensors"], "nowhere.safetensors"),
     (["distill", "--teacher", "nowhere.safetensors", "-o", "x.safetensors"], "nowhere.safetensors"),
@@ -93,6 +102,7 @@ def test_the_table_is_for_people(teacher, capsys):
     (["generate", "TEACHER", "-o", "images.npz"], "no generator"),
     (["distill", "--teacher", "TEACHER", "--student", "lenet9", "-o", "x.safetensors"], "lenet9"),
     (["distill", "--teacher", "TEACHER", "--input-shape", "1,9,9", "-o", "x.safetensors"], "input_shape"),
+    (["distill", "--teacher", "TEACHER", "--answers", "labels", "-o", "x.safetensors"], "--answers"),
 ])
 def test_a_failure_is_one_sentence_and_one(teacher, tmp_path, capsys, arguments, words):
     np.savez(tmp_path / "other.npz", pixels=np.zeros(3))

@@ -48,8 +48,9 @@ def test_sizes_that_are_not_the_teachers_are_refused(teacher, sizes, message):
         dafl.distill(teacher, **sizes, **QUIET)
 
 
-def test_on_step_ends_the_run_and_resume_goes_on(numpy_teacher):
-    result = dafl.distill(numpy_teacher.teacher(), on_step=lambda progress: progress.step < 2, **QUIET)
+@pytest.mark.parametrize("kind", [bool, np.bool_])
+def test_on_step_ends_the_run_and_resume_goes_on(numpy_teacher, kind):
+    result = dafl.distill(numpy_teacher.teacher(), on_step=lambda progress: kind(progress.step < 2), **QUIET)
     assert result.history["step"].tolist() == [1, 2]
     student = result.student
     assert result.student is student

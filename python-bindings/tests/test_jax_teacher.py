@@ -36,6 +36,15 @@ def test_answers_and_gradients_are_the_functions(both):
     assert np.allclose(teacher.backward(images, *gradients), reference.backward(images, *gradients), atol=1e-5)
 
 
+def test_half_precision(both):
+    reference, _, without = both
+    teacher = dafl.jax.Teacher(lambda images: without(images).astype(jnp.bfloat16), input_shape=(1, 8, 8))
+    images = np.random.default_rng(0).standard_normal((5, 1, 8, 8), np.float32)
+    gradient = teacher.backward(images, np.ones((5, 4), np.float32), None)
+    expected = reference.backward(images, np.ones((5, 4), np.float32), np.zeros((5, 16), np.float32))
+    assert np.allclose(gradient, expected, atol=1e-2)
+
+
 def test_distils_with_features_and_without(both):
     _, with_features, without = both
     result = dafl.distill(dafl.jax.Teacher(with_features), input_shape=(1, 8, 8), **QUIET)

@@ -17,13 +17,13 @@ WEIGHTS = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
 @pytest.fixture
 def model(tmp_path):
     """Writes a linear classifier of 64 numbers with the outputs logits and probabilities, for such inputs."""
-    def write(batch: int | str = "n", shape: tuple[int | str, ...] = (1, 8, 8)) -> str:
+    def write(batch: int | str = "n", shape: tuple[int | str, ...] = (1, 8, 8), type: int = TensorProto.FLOAT) -> str:
         graph = helper.make_graph(
             [helper.make_node("Flatten", ["images"], ["rows"]), helper.make_node("MatMul", ["rows", "weights"], ["logits"]),
              helper.make_node("Softmax", ["logits"], ["probabilities"])],
-            "classifier", [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, *shape])],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, 4]) for name in ("logits", "probabilities")],
-            [numpy_helper.from_array(WEIGHTS, "weights")])
+            "classifier", [helper.make_tensor_value_info("images", type, [batch, *shape])],
+            [helper.make_tensor_value_info(name, type, [batch, 4]) for name in ("logits", "probabilities")],
+            [numpy_helper.from_array(WEIGHTS.astype(helper.tensor_dtype_to_np_dtype(type)), "weights")])
         written = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.save(written, tmp_path / "model.onnx")
         return tmp_path / "model.onnx"
@@ -41,6 +41,12 @@ def test_answers_are_the_models(model, batch):
     assert (teacher.input_shape, teacher.classes, teacher.features, teacher.backward) == ((1, 8, 8), 4, 0, None)
     for count in (1, 4, 7):
         assert np.allclose(teacher.forward(images(count)), images(count).reshape(count, 64) @ WEIGHTS, atol=1e-4)
+
+
+@pytest.mark.parametrize("type", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_other_precisions(model, type):
+    answers = dafl.onnx.Teacher(model(type=type)).forward(images(3))
+    assert np.allclose(answers, images(3).reshape(3, 64) @ WEIGHTS, atol=0.1)
 
 
 def test_distils(model):

@@ -29,7 +29,8 @@ def resident_megabytes() -> float:
 def test_two_hundred_distillations_leave_no_memory_behind():
     def distil(times: int) -> float:
         for seed in range(times):
-            result = dafl.distill(NumPyTeacher().teacher(), seed=seed, **QUIET | {"steps": 2})
+            teacher = NumPyTeacher()
+            result = dafl.distill(teacher.teacher(regularizer=teacher.regularizer), seed=seed, **QUIET | {"steps": 2})
             result.student.predict(result.generate(4)[0])
         gc.collect()
         return resident_megabytes()

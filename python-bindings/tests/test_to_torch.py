@@ -38,7 +38,7 @@ def test_weights_are_copies_and_go_back():
 def test_a_students_state_dict_is_its_modules(numpy_teacher):
     student = dafl.distill(numpy_teacher.teacher(), progress=False, **SMALL).student
     module = student.to_torch()
-    module.load_state_dict({name: torch.from_numpy(values) for name, values in student.state_dict().items()})
+    module.load_state_dict(student.state_dict())
     images, _ = np.split(np.random.default_rng(0).standard_normal((4, 1, 8, 8), np.float32), 2)
     assert np.allclose(module(torch.from_numpy(images)).detach(), student.predict(images), atol=1e-5)
 

@@ -28,7 +28,7 @@ class LeNet5(nn.Module):
 
 def module_of(network: dafl.Network, width: float = 1.0) -> LeNet5:
     module = LeNet5(width)
-    module.load_state_dict({name: torch.tensor(values) for name, values in network.state_dict().items()}, strict=True)
+    module.load_state_dict(network.state_dict(), strict=True)
     return module
 
 

@@ -111,6 +111,23 @@ def test_without_kept_statistics_there_is_no_regularizer():
     assert dafl.torch.Teacher(forgetful, input_shape=(1, 8, 8)).regularizer is None
 
 
+def test_batch_norm_that_nobody_can_watch_is_told():
+    class Detached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.last = nn.BatchNorm1d(64), nn.Linear(64, 4)
+
+        def forward(self, given):
+            with torch.no_grad():
+                self.norm(input=given.flatten(1))
+            return self.last(given.flatten(1))
+
+    teacher = dafl.torch.Teacher(Detached(), input_shape=(1, 8, 8))
+    with pytest.warns(UserWarning, match="batch normalisation"):
+        value, gradient = teacher.regularizer(images())
+    assert value == 0 and not gradient.any()
+
+
 def test_images_are_not_copied_on_the_way_to_the_module():
     seen = []
 
@@ -171,6 +188,10 @@ def test_what_does_not_fit_is_told():
         dafl.torch.Teacher(module(), feature="fc9")
     with pytest.raises(ValueError, match="4 classes, not 10"):
         dafl.torch.Teacher(module(), input_shape=(1, 8, 8), classes=10)
+    wrong = dafl.torch.Teacher(module(), classes=10)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="4 classes, not 10"):
+            dafl.distill(wrong, input_shape=(1, 8, 8), **QUIET)
     with pytest.raises(ValueError, match="input shape is not known"):
         dafl.distill(dafl.torch.Teacher(module()), **QUIET)
     with pytest.raises(ValueError, match=r"\[2, n\]"):
