@@ -86,7 +86,7 @@ bench-kernels: ## Measures the kernels alone, beside the processor's peak
 
 # DATA is a folder with mnist/ and usps/, their gzipped IDX files in each; the quick form needs none.
 DATA ?= data
-report: ## Reruns the paper's table and more into docs/report, in hours; QUICK=1 tries all of it in minutes
+report: ## Reruns the paper's table and more into docs/report, in hours; ROWS=--resume goes on, QUICK=1 takes minutes
 	$(MAKE) setup
 	.venv/bin/pip install -q --disable-pip-version-check matplotlib
 	$(MAKE) lib

@@ -1,5 +1,6 @@
 """What the report measures: for each pair of networks its teacher and its rows."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -68,6 +69,10 @@ class Pair:
         teacher.save(self.path)
         return teacher
 
+    def published(self, lenet: float, perceptron: float) -> float | None:
+        """The paper's number for this pair, of the two that it gives."""
+        return None if self.name == "fashion" else lenet if self.size == 32 else perceptron
+
     def accuracy(self, network: dafl.Network) -> float:
         return network.evaluate(self.test_images, self.test.labels)
 
@@ -93,15 +98,22 @@ class Row:
     """"network", or "logits" or "labels": what a teacher answers that can only be asked."""
     preset: str = "fast"
     options: dict[str, Any] = field(default_factory=dict)
+    arrays: Callable[[], dict[str, Any]] = dict
+    """More options, of arrays that take time or memory to make."""
     note: str = ""
     group: str = "table"
     """"table", "ablation" or "queries"."""
+
+    @property
+    def settings(self) -> str:
+        """What was asked for: a result of other settings is none of this row."""
+        return json.dumps({"preset": self.preset, "teacher": self.teacher} | self.options, sort_keys=True)
 
 
 def run(pair: Pair, row: Row, seed: int, watch: Callable[[dafl.Distillation, dafl.Progress], None] | None = None) -> dict:
     """A distillation from beginning to end; `watch` sees every step."""
     teacher = pair.teacher if row.teacher == "network" else pair.answers(row.teacher)
-    options = {"student": pair.student, "seed": seed} | row.options
+    options = {"student": pair.student, "seed": seed} | row.options | row.arrays()
     distillation = dafl.Distillation(teacher, row.preset, **options)
     last = None
     start = time.perf_counter()
@@ -115,48 +127,69 @@ def run(pair: Pair, row: Row, seed: int, watch: Callable[[dafl.Distillation, daf
         if watch:
             watch(distillation, last)
     assert last is not None
-    return {"pair": pair.name, "row": row.key, "seed": seed, "accuracy": pair.accuracy(distillation.student()),
-            "agreement": last.agreement, "seconds": last.seconds_elapsed if watch else time.perf_counter() - start,
+    return {"pair": pair.name, "row": row.key, "settings": row.settings, "seed": seed,
+            "accuracy": pair.accuracy(distillation.student()), "agreement": last.agreement,
+            "seconds": last.seconds_elapsed if watch else time.perf_counter() - start,
             "queries": last.teacher_images, "effective_classes": last.effective_classes, "collapses": last.collapses}
 
 
-def rows(pair: Pair, budget: Budget, other_digits: np.ndarray | None) -> Iterator[Row]:
+def rows(pair: Pair, other_digits: np.ndarray | None) -> Iterator[Row]:
     """The table's rows for a pair; `other_digits` are USPS's, prepared."""
-    is_lenet, is_mnist = pair.size == 32, pair.name != "fashion"
+    yield from data_rows(pair, other_digits)
+    yield from dafl_rows(pair)
+    if pair.name == "lenet5":
+        yield from ablation_rows(pair.budget)
+        yield from query_rows(pair.budget)
 
-    def published(lenet: float, perceptron: float) -> float | None:
-        return (lenet if is_lenet else perceptron) if is_mnist else None
 
-    epochs = budget.epochs * len(pair.training.labels) // 128
-    from_data = {"image_source": "data", "images": pair.training_images, "labels": pair.training.labels, "batch_size": 128,
-                 "replay_capacity": 0, "student_steps": 1, "steps": epochs,
-                 "student_learning_rate": 2e-3 if is_lenet else 5e-4}
-    few = budget.seeds(3 if is_lenet and is_mnist else 1)
-    yield Row("data", "standard training on data", published(98.65, 98.11), few, options=from_data | {"label_weight": 1})
-    yield Row("kd", "knowledge distillation on data", published(98.91, 98.39), few,
-              options=from_data | {"label_weight": 0.1, "temperature": 4})
+def data_rows(pair: Pair, other_digits: np.ndarray | None) -> Iterator[Row]:
+    """Students of images that somebody has, or of what somebody noted about them."""
+    is_lenet, is_mnist, budget = pair.size == 32, pair.name != "fashion", pair.budget
+    few = budget.seeds(3 if pair.name == "lenet5" else 1)
+    options = {"image_source": "data", "batch_size": 128, "replay_capacity": 0, "student_steps": 1,
+               "steps": budget.epochs * len(pair.training.labels) // 128, "student_learning_rate": 2e-3 if is_lenet else 5e-4}
+
+    def labelled() -> dict[str, Any]:
+        return {"images": pair.training_images, "labels": pair.training.labels}
+
+    def metadata() -> dict[str, Any]:
+        features = pair.teacher.features(pair.training_images)
+        groups = [features[pair.training.labels == label] for label in range(10)]
+        return {"metadata_means": np.stack([group.mean(0) for group in groups]),
+                "metadata_deviations": np.stack([group.std(0) for group in groups])}
+
+    yield Row("data", "standard training on data", pair.published(98.65, 98.11), few,
+              options=options | {"label_weight": 1}, arrays=labelled)
+    yield Row("kd", "knowledge distillation on data", pair.published(98.91, 98.39), few,
+              options=options | {"label_weight": 0.1, "temperature": 4}, arrays=labelled)
+    if not is_mnist:
+        return
+    yield Row("noise", "normal noise as data", pair.published(88.01, 87.58),
+              options={"image_source": "noise"} | budget.steps(1800 if is_lenet else 600))
+    if other_digits is not None:
+        yield Row("usps", "USPS as data", pair.published(94.56, 93.99), few, options=options,
+                  arrays=lambda: {"images": other_digits})
+    yield Row("metadata", "metadata (Lopes et al.)", pair.published(92.47, 91.24),
+              options=budget.steps(400 if is_lenet else 100) | {
+                  "image_source": "metadata", "metadata_steps": 60, "augmentation": 0},
+              arrays=metadata, note="means and deviations for each class")
+
+
+def dafl_rows(pair: Pair) -> Iterator[Row]:
+    """Students of generated images."""
+    is_lenet, is_mnist, budget = pair.size == 32, pair.name != "fashion", pair.budget
     default = budget.steps(1800)
-    yield Row("dafl", "**DAFL, default**", published(98.20, 97.91), budget.seeds(5 if is_lenet and is_mnist else 3),
+    few = budget.seeds(2 if is_lenet else 1)
+    yield Row("dafl", "**DAFL, default**", pair.published(98.20, 97.91), budget.seeds(5 if pair.name == "lenet5" else 3),
               options=default, note="the preset fast as it is" if not budget.is_quick else "")
     if not is_mnist:
         return
     if is_lenet:
         yield Row("long", "**DAFL, twice the steps and images**", 98.20, budget.seeds(5),
                   options=budget.steps(3600) | {"replay_capacity": 409_600}, note="and a bank of 409,600 images, 1.7 GB")
-    yield Row("noise", "normal noise as data", published(88.01, 87.58), few,
-              options={"image_source": "noise"} | budget.steps(1800 if is_lenet else 600))
-    if other_digits is not None:
-        yield Row("usps", "USPS as data", published(94.56, 93.99), few,
-                  options={name: value for name, value in from_data.items() if name != "labels"} | {"images": other_digits})
-    features = pair.teacher.features(pair.training_images)
-    groups = [features[pair.training.labels == label] for label in range(10)]
-    yield Row("metadata", "metadata (Lopes et al.)", published(92.47, 91.24), options=budget.steps(400 if is_lenet else 100) | {
-        "image_source": "metadata", "metadata_steps": 60, "augmentation": 0,
-        "metadata_means": np.stack([group.mean(0) for group in groups]),
-        "metadata_deviations": np.stack([group.std(0) for group in groups])}, note="means and deviations for each class")
-    yield Row("paper", "DAFL, preset paper", published(98.20, 97.91), preset="paper",
-              options=budget.steps(2400) | {"generator_width": 64},
-              note="2,400 of the paper's 24,000 steps, half the generator's width")
+    yield Row("paper", "DAFL, preset paper", pair.published(98.20, 97.91), preset="paper",
+              options=budget.steps(2400 if is_lenet else 400) | {"generator_width": 64},
+              note=f"{2400 if is_lenet else 400:,} of the paper's 24,000 steps, half the generator's width")
     yield Row("logits", "DAFL, a teacher that answers logits only", seeds=few, teacher="logits", options=default)
     yield Row("labels", "DAFL, a teacher that answers labels only", seeds=few, teacher="labels", options=default)
     if not is_lenet:
@@ -166,6 +199,9 @@ def rows(pair: Pair, budget: Budget, other_digits: np.ndarray | None) -> Iterato
     yield Row("mimic", "DAFL with feature mimicking", options=default | {"mimic_weight": 0.1})
     yield Row("same", "DAFL, a student with the teacher's architecture", options=default | {"student": "lenet5"})
 
+
+def ablation_rows(budget: Budget) -> Iterator[Row]:
+    """Every combination of the generator's losses."""
     for one_hot in (1, 0):
         for activation in (0.1, 0):
             for entropy in (5, 0):
@@ -173,6 +209,10 @@ def rows(pair: Pair, budget: Budget, other_digits: np.ndarray | None) -> Iterato
                 yield Row(f"ablation-{'-'.join(parts) or 'none'}", " + ".join(parts) or "none: the generator does not learn",
                           group="ablation", options=budget.steps(300) | {
                               "one_hot_weight": one_hot, "activation_weight": activation, "entropy_weight": entropy})
+
+
+def query_rows(budget: Budget) -> Iterator[Row]:
+    """What so many questions to the teacher buy."""
     for queries in (10**5, 10**6, 10**7):
         # Each step asks about the generator's batch of 256 and, with augmentation, about the student's ten.
         few_questions = queries <= 10**5

