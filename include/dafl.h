@@ -382,7 +382,8 @@ typedef struct dafl_distillation_options {
     double one_hot_weight;          /* of L_oh in L_G: -1e6 to 1e6, as the next three; 1 | 1 */
     double activation_weight;       /* of L_a in L_G; 0.1 | 0.1 */
     double entropy_weight;          /* of L_ie in L_G; 5 | 5 */
-    double regularizer_weight;      /* of R in L_G, for a teacher with a regularizer; 1 | 1 */
+    double regularizer_weight;      /* of R in L_G, for a teacher with a regularizer, and for networks of the library with batch
+                                       normalisation, whose R compares statistics; 1 | 0 */
     double temperature;             /* T of L_KD: 1e-3 to 1e3; 1 | 1 */
     double generator_learning_rate; /* Adam's: 0 to 1e6; 0.2 | 0.2 */
     double student_learning_rate;   /* Adam's, at the start of its schedule: 0 to 1e6; 2e-3 | 2e-3 */

@@ -18,6 +18,28 @@ package final class NetworkTeacher: Teacher {
     package func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
         try NetworkTeacherPass(Pass(network, input: images, gradients: gradients ? .input : [], compute))
     }
+
+    /// The statistics that its batch normalisations kept.
+    package func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
+        network.keepsStatistics ? try StatisticsRegularizer(network, images, compute) : nil
+    }
+}
+
+private final class StatisticsRegularizer: ImageRegularizer {
+    let gradient: Batch
+    private let pass: Pass
+
+    init(_ network: Network, _ images: Batch, _ compute: Compute) throws {
+        pass = try Pass(network, input: images, gradients: [.input, .statistics], compute)
+        guard let gradient = pass.inputGradient else { preconditionFailure("a pass planned for it has its input's gradient") }
+        self.gradient = gradient
+    }
+
+    func evaluate() -> Double {
+        pass.forward()
+        pass.backward()  // from an output gradient of zero: nothing but the statistics counts
+        return pass.statisticsDistance
+    }
 }
 
 private final class NetworkTeacherPass: TeacherPass {

@@ -17,7 +17,7 @@ package enum Preset: String, CaseIterable {
             DistillationOptions(
                 steps: 24_000, batchSize: 512, studentSteps: 1, replayCapacity: 0, restartSteps: 0,
                 generatorWidth: 128, latentSize: 100,
-                lossWeights: GeneratorLoss.Weights(oneHot: 1, activation: 0.1, entropy: 5), temperature: 1,
+                lossWeights: GeneratorLoss.Weights(oneHot: 1, activation: 0.1, entropy: 5, regularizer: 0), temperature: 1,
                 generatorLearningRate: 0.2, studentLearningRate: 2e-3, studentSchedule: .constant, augmentation: 0)
         }
     }

@@ -35,6 +35,8 @@ package struct Site {
     package let samples: Int
     /// Whether the backward pass writes the gradients of the layer's weights.
     package let trains: Bool
+    /// Whether batch normalisation compares its input's statistics with the running ones: see `Pass.statisticsDistance`.
+    package let comparesStatistics: Bool
     package let compute: Compute
 }
 

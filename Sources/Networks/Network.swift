@@ -38,6 +38,8 @@ package final class Network {
     }
 
     package var outputShape: Shape { nodes.last?.outputShape ?? inputShape }
+    /// Whether it has batch normalisations, which keep statistics of the images that it was trained on.
+    package var keepsStatistics: Bool { nodes.contains { $0.layer is BatchNorm } }
     package var featureShape: Shape? { featureNode.map { nodes[$0].outputShape } }
     package var trainedParameters: [Parameter] { parameters.filter(\.isTrained) }
     /// Trained numbers.

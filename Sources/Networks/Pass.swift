@@ -17,6 +17,8 @@ package final class Pass {
         package static let weights = Gradients(rawValue: 1)
         /// By the network's input.
         package static let input = Gradients(rawValue: 2)
+        /// Those of `statisticsDistance` too, added to the gradient by what each batch normalisation takes in.
+        package static let statistics = Gradients(rawValue: 4)
     }
 
     package let network: Network
@@ -83,7 +85,8 @@ package final class Pass {
                 try step.layer.plan(
                     Site(
                         inputs: slot.inputs, output: Slot(value: slot.output, gradient: join?.total), samples: samples,
-                        trains: gradients.contains(.weights), compute: compute)))
+                        trains: gradients.contains(.weights),
+                        comparesStatistics: gradients.contains(.statistics), compute: compute)))
         }
         inputJoin = try GradientJoin(written[Network.input] ?? [], compute)
         inputGradient = inputJoin?.total
@@ -94,6 +97,13 @@ package final class Pass {
     /// Computes `output` and `features` from `input`.
     package func forward(training: Bool = false) {
         for operation in operations { operation.forward(training: training) }
+    }
+
+    /// After a forward pass that does not train, planned with `.statistics`: the sum over all batch normalisations of
+    /// norm2(mean - running mean) + norm2(variance - running variance), the batch's statistics of their inputs against those
+    /// kept from training: DeepInversion (Yin et al., CVPR 2020), equation 4.
+    package var statisticsDistance: Double {
+        operations.reduce(0) { $0 + (($1 as? BatchNormOperation)?.statisticsDistance ?? 0) }
     }
 
     /// From `outputGradient` and `featuresGradient`, after `forward` for the same input.

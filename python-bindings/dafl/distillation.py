@@ -61,7 +61,8 @@ class Options(TypedDict, total=False):
     entropy_weight: float
     """Of L_ie in L_G."""
     regularizer_weight: float
-    """Of R in L_G, for a teacher with a regularizer; default 1."""
+    """Of R in L_G, for a teacher with a regularizer and for networks with batch normalisation, whose R compares statistics as
+    that of `dafl.torch.Teacher` does; default 1, in the preset "paper" 0."""
     temperature: float
     """T of L_KD."""
     generator_learning_rate: float

@@ -152,3 +152,18 @@ def test_residual_networks_are_torchs(architecture, blocks):
     with torch.no_grad():
         expected = module(torch.tensor(images)).numpy()
     assert np.abs(network.predict(images) - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_both_compare_batch_norm_statistics_alike():
+    """A residual network as a module, by hooks of PyTorch, and as the library's own."""
+    torch.manual_seed(0)
+    module = ResNet([2, 2, 2, 2])
+    for _ in range(3):
+        module(torch.randn(8, 3, 32, 32))
+    network = dafl.Network("resnet18")
+    network.load_state_dict(module.state_dict())
+    options = {"student": "lenet5-half(channels=3)", "batch_size": 8, "student_steps": 0, "replay_capacity": 0,
+               "generator_width": 8, "latent_size": 8, "threads": 1}
+    distances = [dafl.Distillation(teacher, **options).step().regularizer_loss
+                 for teacher in (dafl.torch.Teacher(module, input_shape=(3, 32, 32)), network)]
+    assert np.isclose(*distances, rtol=1e-3) and distances[0] > 0

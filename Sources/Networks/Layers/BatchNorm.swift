@@ -73,6 +73,7 @@ final class BatchNormOperation: Operation {
     private let meanGradient: Tensor
     private let meanGradientXhat: Tensor
     private var usesBatchStatistics = false
+    private let comparison: StatisticsComparison?
 
     init(_ site: Site, _ layer: BatchNorm, slope: Float) throws {
         self.site = site
@@ -87,7 +88,10 @@ final class BatchNormOperation: Operation {
         shift = try Tensor(perChannel)
         meanGradient = try Tensor(perChannel)
         meanGradientXhat = try Tensor(perChannel)
+        comparison = site.comparesStatistics ? try StatisticsComparison(site, layer) : nil
     }
+
+    var statisticsDistance: Double { comparison?.distance ?? 0 }
 
     private var kernels: Kernels { site.compute.kernels }
     private var channels: Int { layer.channels }
@@ -110,6 +114,7 @@ final class BatchNormOperation: Operation {
         } else {
             mean.load(layer.runningMean.value)
             variance.load(layer.runningVariance.value)
+            comparison?.measure()
         }
         for c in 0..<channels {
             inverseDeviation[c] = 1 / (variance[c] + layer.epsilon).squareRoot()
@@ -161,5 +166,6 @@ final class BatchNormOperation: Operation {
                 x.pointer, dy.pointer, dx.pointer, shape, meanGradient.pointer, meanGradientXhat.pointer,
                 range.lowerBound, range.upperBound)
         }
+        comparison?.addGradient(to: dx)
     }
 }
