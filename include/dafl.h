@@ -471,7 +471,7 @@ dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_dis
                                      dafl_distillation **out);
 
 /*
- * Begins a distillation of a network of this library.
+ * Begins a distillation of a network of this library, whose gradients need no comparison.
  *
  * teacher: copied; it may be changed or destroyed afterwards.
  * options: copied.

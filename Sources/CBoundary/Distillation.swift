@@ -78,7 +78,7 @@ public func dafl_distillation_create(
     }
 }
 
-/// Begins a distillation of a network of this library.
+/// Begins a distillation of a network of this library, whose gradients need no comparison.
 ///
 /// - Parameter teacher: copied; it may be changed or destroyed afterwards.
 /// - Parameter options: copied.

@@ -35,6 +35,7 @@ package final class Distillation {
     package init(teacher: any Teacher, answers: Answers = .logits, _ options: DistillationOptions) throws {
         try options.validate()
         let student = try Self.student(options, for: teacher)
+        let isOwnNetwork = teacher is NetworkTeacher
         // Observed as it answers, before a label is read from what may be no number.
         let observed = ObservedTeacher(teacher, limit: options.maxTeacherQueries, cancellation)
         let teacher: any Teacher = answers == .logits ? observed : AnswerReading(observed, answers)
@@ -70,9 +71,11 @@ package final class Distillation {
             ? nil : try StudentSelection(student, image: teacher.inputShape, options, compute)
         collapse = CollapseWatch(classes: teacher.classes, batchSize: options.batchSize)
         replay = try Replay(teacher, images: training.images, options, compute)
-        if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
-        if options.imageSource == .generator, options.lossWeights.regularizer != 0 {
-            try checkRegularizer(of: teacher, seed: options.seed, compute)
+        if !isOwnNetwork {
+            if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
+            if options.imageSource == .generator, options.lossWeights.regularizer != 0 {
+                try checkRegularizer(of: teacher, seed: options.seed, compute)
+            }
         }
         recordProgress()
     }

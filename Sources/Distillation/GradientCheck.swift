@@ -63,7 +63,9 @@ private struct CheckedLine {
     private var random: Philox
     private var expectations: [Expectation] = []
     private static let samples = 8
-    private static let tolerance = 0.05
+    /// Honest deep networks are off by up to 0.06, in half precision by up to 0.13; mistakes, of a sign, a factor or a part that is
+    /// forgotten, by more.
+    private static let tolerance = 0.15
 
     /// What a gradient says, and the difference that came nearest to its derivative along d.
     private struct Expectation {

@@ -9,7 +9,7 @@ final class CrookedTeacher: WrappingTeacher {
         case none
         case gradientTimes(Float)
         case forgetsFeatures
-        case forgetsPixel(Int)
+        case forgetsPixels(Range<Int>)
         case nanLogit
         /// Names the first class whatever it is shown.
         case oneClass
@@ -61,8 +61,8 @@ final class CrookedTeacher: WrappingTeacher {
             switch teacher.fault {
             case .gradientTimes(let factor):
                 for i in 0..<imagesGradient.count { imagesGradient.pointer[i] *= factor }
-            case .forgetsPixel(let pixel):
-                for i in 0..<imagesGradient.samples { imagesGradient[i, pixel] = 0 }
+            case .forgetsPixels(let pixels):
+                for i in 0..<imagesGradient.samples { for pixel in pixels { imagesGradient[i, pixel] = 0 } }
             default: break
             }
         }

@@ -20,13 +20,13 @@ struct GradientCheckTests {
         }
     }
 
-    @Test(arguments: [CrookedTeacher.Fault.gradientTimes(0.9), .gradientTimes(-1), .gradientTimes(0), .forgetsFeatures])
+    @Test(arguments: [CrookedTeacher.Fault.gradientTimes(0.8), .gradientTimes(-1), .gradientTimes(0), .forgetsFeatures])
     func wrongGradientsAreToldInNumbers(fault: CrookedTeacher.Fault) throws {
         let teacher = try CrookedTeacher("lenet5", fault)
         let error = try #require(throws: DaflError.self) { try checkGradients(of: teacher, seed: 0, compute) }
         #expect(error.status == .teacher)
         #expect(error.description.contains(fault == .forgetsFeatures ? "features" : "logits"))
-        #expect(error.description.contains("0.05"))
+        #expect(error.description.contains("0.15"))
     }
 
     /// Rectifiers, three layers of batch normalisation and one number for the whole batch: honest, whatever the seed.
@@ -47,8 +47,8 @@ struct GradientCheckTests {
         #expect(error.status == .teacher)
     }
 
-    @Test func aForgottenPixelIsFound() throws {
-        let teacher = try CrookedTeacher("mlp-64-16-4", .forgetsPixel(13))
+    @Test func aForgottenRowIsFound() throws {
+        let teacher = try CrookedTeacher("mlp-64-16-4", .forgetsPixels(8..<16))
         #expect(throws: DaflError.self) { try checkGradients(of: teacher, seed: 0, compute) }
     }
 }

@@ -56,7 +56,7 @@ struct ImageRegularizerTests {
     @Test func aWrongGradientIsFound() throws {
         let teacher = try PartialTeacher()
         try checkRegularizer(of: teacher, seed: 0, compute)
-        teacher.factor = 0.9
+        teacher.factor = 0.7
         let error = try #require(throws: DaflError.self) { _ = try Distillation(teacher: teacher, options) }
         #expect(error.status == .teacher && error.description.contains("regularizer"))
     }

@@ -113,7 +113,7 @@ def test_queries_are_what_was_asked(numpy_teacher):
 
 
 def test_images_are_there_when_the_queries_are_spent():
-    result = dafl.distill(dafl.Network("mlp-64-16-4"), max_teacher_queries=100, **QUIET)
+    result = dafl.distill(dafl.Network("mlp-64-16-4"), max_teacher_queries=40, **QUIET)
     assert result.last.step < 4
     with pytest.raises(dafl.QueriesSpent):
         result.generate(100)
