@@ -26,7 +26,8 @@ extension Progress {
             struct_size: MemoryLayout<dafl_progress>.size, step: Int64(step), steps: Int64(steps),
             generator_loss: losses.total, one_hot_loss: losses.oneHot, activation_loss: losses.activation,
             entropy_loss: losses.entropy, regularizer_loss: losses.regularizer, distillation_loss: distillationLoss,
-            effective_classes: losses.effectiveClasses, agreement: agreement, images_per_second: imagesPerSecond, seconds_elapsed: secondsElapsed,
+            effective_classes: losses.effectiveClasses, agreement: agreement, images_per_second: imagesPerSecond,
+            seconds_elapsed: secondsElapsed,
             seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherImages),
             collapses: Int64(collapses))
     }

@@ -40,6 +40,16 @@ class NumPyTeacher:
         return dafl.Teacher(forward or self.forward, backward or self.backward, input_shape=(1, 8, 8), classes=4,
                             features=16, regularizer=regularizer)
 
+    def metered(self) -> tuple[dafl.Teacher, list[int]]:
+        """A teacher that answers with logits alone, and how many images each of its calls was about."""
+        asked: list[int] = []
+
+        def forward(images: np.ndarray) -> np.ndarray:
+            asked.append(len(images))
+            return self.forward(images)[0]
+
+        return dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4), asked
+
 
 @pytest.fixture
 def numpy_teacher() -> NumPyTeacher:

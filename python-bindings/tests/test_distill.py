@@ -94,13 +94,7 @@ def test_results_are_not_copied(numpy_teacher, copied):
 
 
 def test_queries_are_what_was_asked(numpy_teacher):
-    asked = []
-
-    def forward(images):
-        asked.append(len(images))
-        return numpy_teacher.forward(images)[0]
-
-    teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4)
+    teacher, asked = numpy_teacher.metered()
     for budget in range(20, 120, 10):
         asked.clear()
         result = dafl.distill(teacher, max_teacher_queries=budget, **QUIET)

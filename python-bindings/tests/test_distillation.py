@@ -72,13 +72,8 @@ def test_agreement_is_of_every_step_and_the_mean_of_the_last_sixteen(numpy_teach
 
 
 def test_progress_tells_what_was_asked_also_in_a_step_that_failed(numpy_teacher):
-    asked = []
-
-    def forward(images):
-        asked.append(len(images))
-        return numpy_teacher.forward(images)[0]
-
-    teacher = dafl.Teacher(forward, input_shape=(1, 8, 8), classes=4)
+    teacher, asked = numpy_teacher.metered()
+    forward = teacher.forward
     distillation = dafl.Distillation(teacher, **SMALL)
     assert distillation.progress.step == distillation.progress.teacher_images == 0
     assert distillation.step() == distillation.progress
