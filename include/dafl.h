@@ -364,13 +364,13 @@ typedef struct dafl_distillation_options {
     const char *convolution;        /* "fast" (default): Winograd's algorithm where it pays, or "direct": as convolution is
                                        defined, for comparisons to the last digits */
                                     /* ranges, and the numbers of the presets fast | paper */
-    int64_t steps;                  /* of the run, each with one generator step: from 1; 1,800 | 24,000 */
-    int64_t batch_size;             /* images a step of the generator or the student: 1 to 2^30; 256 | 512 */
+    int64_t steps;                  /* of the run, each with one generator step: from 1; 3,600 | 24,000 */
+    int64_t batch_size;             /* images a step of the generator or the student: 1 to 2^30; 128 | 512 */
     int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1. Every 25th batch is held out to compare
                                        students; without a replay bank they have none then */
     int64_t replay_capacity;        /* generated images kept, with the teacher's logits, for the student to learn from: 0, or
-                                       batch_size to 2^30; 204,800 | 0: it learns from the generator's own batch.
-                                       Takes 4 bytes a pixel as it fills: 0.8 GB for 204,800 images of 32 x 32 */
+                                       batch_size to 2^30; 409,600 | 0: it learns from the generator's own batch.
+                                       Takes a byte a pixel as it fills: 0.4 GB for 409,600 images of 32 x 32 */
     int64_t restart_steps;          /* a fresh generator every so many steps, for more variety; 60 | 0: one for the run */
     const char *generator;          /* what makes the teacher's inputs: "convolution", for images and for vectors that are a
                                        square image of one channel; "perceptron", for anything; or "auto": the convolution

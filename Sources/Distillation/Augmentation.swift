@@ -19,8 +19,7 @@ final class Augmentation {
     private let shares: Tensor  // [n], of the means
     private let makesNegatives: Bool
     private let signs: Tensor  // [n]
-    private let plain: Tensor  // rows [n, image]
-    private let warped: Tensor
+    private let warped: Tensor  // [n, image]
 
     /// nil when there is nothing to do: strength 0, inputs that are no images, or images of fewer than 4 pixels to a side.
     init?(
@@ -34,29 +33,25 @@ final class Augmentation {
         maps = try Tensor([samples, 6])
         shares = try Tensor([samples])
         signs = try Tensor([samples])
-        plain = try Tensor([samples, count])
         warped = try Tensor([samples, count])
     }
 
-    func apply(_ random: inout Philox, _ images: Batch, _ compute: Compute) {
-        for sample in 0..<images.samples {
+    /// Alters images in rows [n, image].
+    func apply(_ random: inout Philox, _ images: Tensor, _ compute: Compute) {
+        precondition(images.count == warped.count)
+        let samples = warped.shape[0]
+        for sample in 0..<samples {
             drawMap(&random, maps.pointer + 6 * sample)
             shares[sample] = min(1, max(0, strength * random.nextSymmetric()))
             signs[sample] = makesNegatives && random.nextUniform() < min(0.5, 0.3 * strength) ? -1 : 1
         }
-        images.store(rows: plain.pointer, compute)
-        compute.parallel(images.samples) { range in
+        compute.parallel(samples) { range in
             compute.kernels.warp(
-                plain.pointer, warped.pointer, maps.pointer, channels, height, width, range.lowerBound,
-                range.upperBound)
+                images.pointer, warped.pointer, maps.pointer, channels, height, width, range.lowerBound, range.upperBound)
             compute.kernels.smooth(
-                warped.pointer, plain.pointer, shares.pointer, channels, height, width, range.lowerBound,
-                range.upperBound)
-            for sample in range where signs[sample] < 0 {
-                for pixel in sample * plain.shape[1]..<(sample + 1) * plain.shape[1] { plain[pixel].negate() }
-            }
+                warped.pointer, images.pointer, shares.pointer, signs.pointer, channels, height, width,
+                range.lowerBound, range.upperBound)
         }
-        images.load(rows: plain.pointer, compute)
     }
 
     /// Where the image's pixel (y, x) is seen: (m0 + m1 y + m2 x, m3 + m4 y + m5 x), about the centre.

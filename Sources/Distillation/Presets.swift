@@ -9,7 +9,7 @@ package enum Preset: String, CaseIterable {
         switch self {
         case .fast:
             DistillationOptions(
-                steps: 1800, batchSize: 256, studentSteps: 10, replayCapacity: 204_800, restartSteps: 60,
+                steps: 3600, batchSize: 128, studentSteps: 10, replayCapacity: 409_600, restartSteps: 60,
                 generatorWidth: 16, latentSize: 100,
                 lossWeights: GeneratorLoss.Weights(oneHot: 1, activation: 0.1, entropy: 5), temperature: 1,
                 generatorLearningRate: 0.2, studentLearningRate: 2e-3, studentSchedule: .cosine, augmentation: 1)

@@ -5,6 +5,7 @@ import Numerics
 final class Replay {
     private let bank: ReplayBank
     private let images: Batch
+    private let rows: Tensor  // [n, image]
     private let cachedLogits: Batch
     private let augmentation: Augmentation?
     /// To be asked again about altered images, and where features are wanted, which the bank does not keep; else nil.
@@ -17,8 +18,9 @@ final class Replay {
     init?(_ teacher: any Teacher, images: Batch, _ options: DistillationOptions, _ compute: Compute) throws {
         guard options.replayCapacity > 0 else { return nil }
         bank = try ReplayBank(
-            capacity: options.replayCapacity, draws: images.samples, image: images.shape, classes: teacher.classes)
+            capacity: options.replayCapacity, batchSize: images.samples, image: images.shape, classes: teacher.classes)
         self.images = images
+        rows = try Tensor([images.samples, images.elements])
         cachedLogits = try Batch(samples: images.samples, shape: Shape([teacher.classes]))
         // Noise is noise from every side.
         augmentation = try Augmentation(
@@ -37,7 +39,9 @@ final class Replay {
 
     /// Writes images to the student's batch and returns what it is to answer for them.
     func draw() throws -> Targets {
-        let labels = bank.draw(&random, images: images, logits: cachedLogits, augmentation: augmentation, compute)
+        let labels = bank.draw(&random, images: rows, logits: cachedLogits, compute)
+        augmentation?.apply(&random, rows, compute)
+        images.load(rows: rows.pointer, compute)
         guard let teacher else { return Targets(logits: cachedLogits, labels: labels) }
         try teacher.forward()
         return Targets(teacher, labels: labels)

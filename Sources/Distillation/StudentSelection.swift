@@ -13,23 +13,27 @@ final class StudentSelection {
     /// Held-out batches that are kept, the newest.
     private static let batches = 8
 
-    private let heldOut: ReplayBank
+    private let images: Tensor  // [batches * n, image]
+    private let logits: Tensor  // [batches * n, K]
+    private let answers: Tensor  // [batches * n, K]
+    /// Batches that were held out.
+    private var considered = 0
     private let student: Network
     private let best: Network
     private var hasBest = false
     private let candidatePredictor: Predictor
     private let bestPredictor: Predictor
-    private let answers: Tensor
     private let compute: Compute
 
     init(_ student: Network, image: Shape, _ options: DistillationOptions, _ compute: Compute) throws {
-        let capacity = Self.batches * options.batchSize
-        heldOut = try ReplayBank(capacity: capacity, draws: 0, image: image, classes: student.outputShape.count)
+        let (capacity, classes) = (Self.batches * options.batchSize, student.outputShape.count)
+        images = try Tensor([capacity, image.count])
+        logits = try Tensor([capacity, classes])
+        answers = try Tensor([capacity, classes])
         self.student = student
         best = try student.copy()
         candidatePredictor = try Predictor(student, batchSize: options.batchSize, compute)
         bestPredictor = try Predictor(best, batchSize: options.batchSize, compute)
-        answers = try Tensor([capacity, student.outputShape.count])
         self.compute = compute
     }
 
@@ -37,26 +41,30 @@ final class StudentSelection {
     static func holdsOut(step: Int) -> Bool { step % interval == interval - 1 }
 
     /// Keeps images with the teacher's logits for them, and the student if none so far agrees more.
-    func consider(_ images: Batch, logits: Batch) throws {
-        heldOut.add(images, Targets(logits: logits), compute)
+    func consider(_ batch: Batch, logits targets: Batch) throws {
+        let start = considered % Self.batches * batch.samples
+        batch.store(rows: images.pointer + start * batch.elements, compute)
+        targets.store(rows: logits.pointer + start * targets.elements, compute)
+        considered += 1
         guard try isStudentBest() else { return }
         best.load(student)
         hasBest = true
     }
 
-    /// The student or one from before it, whose weights are finite. Changes nothing.
-    func selected() throws -> Network { try isStudentBest() ? student : best }
+    /// The student or one from before it, whose weights are finite; before anything was held out, the student as it is.
+    /// Changes nothing.
+    func selected() throws -> Network { try !hasBest || isStudentBest() ? student : best }
 
     private func isStudentBest() throws -> Bool {
         guard student.isFinite else { return false }
-        guard hasBest else { return true }
-        return try agreement(candidatePredictor) >= agreement(bestPredictor)
+        return try !hasBest || agreement(candidatePredictor) >= agreement(bestPredictor)
     }
 
     /// On how many of the held-out images a network names the teacher's class.
     private func agreement(_ predictor: Predictor) throws -> Int {
-        try predictor.predict(rows: heldOut.images.pointer, count: heldOut.count, outputs: answers.pointer)
-        return (0..<heldOut.count).count { answers.argmax(row: $0) == heldOut.logits.argmax(row: $0) }
+        let count = min(considered, Self.batches) * images.shape[0] / Self.batches
+        try predictor.predict(rows: images.pointer, count: count, outputs: answers.pointer)
+        return (0..<count).count { answers.argmax(row: $0) == logits.argmax(row: $0) }
     }
 }
 

@@ -25,22 +25,22 @@ struct ReplayBankTests {
 
     private func drawn(_ bank: ReplayBank, labelled: Bool = false, draws: Int = 40) throws -> Set<Float> {
         var random = Philox(seed: 1, stream: .replay)
-        let (images, logits) = (try Batch(samples: 5, shape: image), try Batch(samples: 5, shape: Shape([3])))
+        let (images, logits) = (try Tensor([4, 4]), try Batch(samples: 4, shape: Shape([3])))
         var seen: Set<Float> = []
         for _ in 0..<draws {
-            let labels = bank.draw(&random, images: images, logits: logits, augmentation: nil, compute)
-            #expect(labels == (labelled ? (0..<5).map { Int(images[$0, 0]) } : nil))
-            for i in 0..<5 {
-                #expect((0..<4).allSatisfy { images[i, $0] == images[i, 0] })
-                #expect((0..<3).allSatisfy { logits[i, $0] == images[i, 0] })
-                seen.insert(images[i, 0])
+            let labels = bank.draw(&random, images: images, logits: logits, compute)
+            #expect(labels == (labelled ? (0..<4).map { Int(images[4 * $0]) } : nil))
+            for i in 0..<4 {
+                #expect((0..<4).allSatisfy { images[4 * i + $0] == images[4 * i] })
+                #expect((0..<3).allSatisfy { logits[i, $0] == images[4 * i] })
+                seen.insert(images[4 * i])
             }
         }
         return seen
     }
 
     @Test func drawsFromAllItHolds() throws {
-        let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
+        let bank = try ReplayBank(capacity: 10, batchSize: 4, image: image, classes: 3)
         let first = try numbered(from: 0, count: 4)
         bank.add(first.images, Targets(logits: first.logits), compute)
         #expect(bank.count == 4)
@@ -48,7 +48,7 @@ struct ReplayBankTests {
     }
 
     @Test func labelsStayWithTheirImages() throws {
-        let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
+        let bank = try ReplayBank(capacity: 10, batchSize: 4, image: image, classes: 3)
         for start in stride(from: 0, to: 16, by: 4) {
             let batch = try numbered(from: start, count: 4)
             bank.add(batch.images, Targets(logits: batch.logits, labels: Array(start..<start + 4)), compute)
@@ -57,7 +57,7 @@ struct ReplayBankTests {
     }
 
     @Test func theOldestLeave() throws {
-        let bank = try ReplayBank(capacity: 10, draws: 5, image: image, classes: 3)
+        let bank = try ReplayBank(capacity: 10, batchSize: 4, image: image, classes: 3)
         for start in stride(from: 0, to: 16, by: 4) {
             let batch = try numbered(from: start, count: 4)
             bank.add(batch.images, Targets(logits: batch.logits), compute)

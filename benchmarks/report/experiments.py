@@ -165,12 +165,12 @@ def data_rows(pair: Pair, other_digits: np.ndarray | None) -> Iterator[Row]:
     if not is_mnist:
         return
     yield Row("noise", "normal noise as data", pair.published(88.01, 87.58),
-              options={"image_source": "noise"} | budget.steps(1800 if is_lenet else 600))
+              options={"image_source": "noise"} | budget.steps(3600 if is_lenet else 1200))
     if other_digits is not None:
         yield Row("usps", "USPS as data", pair.published(94.56, 93.99), few, options=options,
                   arrays=lambda: {"images": other_digits})
     yield Row("metadata", "metadata (Lopes et al.)", pair.published(92.47, 91.24),
-              options=budget.steps(400 if is_lenet else 100) | {
+              options=budget.steps(800 if is_lenet else 200) | {
                   "image_source": "metadata", "metadata_steps": 60, "augmentation": 0},
               arrays=metadata, note="means and deviations for each class")
 
@@ -178,7 +178,7 @@ def data_rows(pair: Pair, other_digits: np.ndarray | None) -> Iterator[Row]:
 def dafl_rows(pair: Pair) -> Iterator[Row]:
     """Students of generated images."""
     is_lenet, is_mnist, budget = pair.size == 32, pair.name != "fashion", pair.budget
-    default = budget.steps(1800)
+    default = budget.steps(3600)
     few = budget.seeds(2 if is_lenet else 1)
     yield Row("dafl", "**DAFL, default**", pair.published(98.20, 97.91), budget.seeds(5 if pair.name == "lenet5" else 3),
               options=default, note="the preset fast as it is" if not budget.is_quick else "")
@@ -186,7 +186,7 @@ def dafl_rows(pair: Pair) -> Iterator[Row]:
         return
     if is_lenet:
         yield Row("long", "**DAFL, twice the steps and images**", 98.20, budget.seeds(5),
-                  options=budget.steps(3600) | {"replay_capacity": 409_600}, note="and a bank of 409,600 images, 1.7 GB")
+                  options=budget.steps(7200) | {"replay_capacity": 819_200}, note="and a bank of 819,200 images, 0.8 GB")
     yield Row("paper", "DAFL, preset paper", pair.published(98.20, 97.91), preset="paper",
               options=budget.steps(2400 if is_lenet else 400) | {"generator_width": 64},
               note=f"{2400 if is_lenet else 400:,} of the paper's 24,000 steps, half the generator's width")
@@ -207,18 +207,18 @@ def ablation_rows(budget: Budget) -> Iterator[Row]:
             for entropy in (5, 0):
                 parts = [name for name, weight in (("L_oh", one_hot), ("L_a", activation), ("L_ie", entropy)) if weight]
                 yield Row(f"ablation-{'-'.join(parts) or 'none'}", " + ".join(parts) or "none: the generator does not learn",
-                          group="ablation", options=budget.steps(300) | {
+                          group="ablation", options=budget.steps(600) | {
                               "one_hot_weight": one_hot, "activation_weight": activation, "entropy_weight": entropy})
 
 
 def query_rows(budget: Budget) -> Iterator[Row]:
     """What so many questions to the teacher buy."""
     for queries in (10**5, 10**6, 10**7):
-        # Each step asks about the generator's batch of 256 and, with augmentation, about the student's ten.
+        # Each step asks about the generator's batch of 128 and, with augmentation, about the student's ten.
         few_questions = queries <= 10**5
-        steps = queries // (256 if few_questions else 256 * 11)
+        steps = queries // (128 if few_questions else 128 * 11)
         options = {"augmentation": 0.0 if few_questions else 1.0, "max_teacher_queries": queries, "steps": max(steps, 1),
-                   "replay_capacity": min(409_600, max(256 * steps, 256))}
+                   "replay_capacity": min(819_200, max(128 * steps, 128))}
         if budget.is_quick:
             options |= budget.steps(steps) | {"max_teacher_queries": queries // 150}
         yield Row(f"queries-{queries}", f"{queries:,} queries", group="queries", teacher="logits", options=options)

@@ -15,6 +15,7 @@
 #define LANE_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define LANE_COUNT 16
 // Floats that the buffers of the single_ functions have room for behind their numbers.
@@ -184,14 +185,23 @@ typedef struct lane_kernels {
     void (*lanes_to_rows)(const float *lanes, float *rows, ptrdiff_t samples, ptrdiff_t elements, ptrdiff_t first_block,
                           ptrdiff_t end_block);
 
+    // --- rows in a byte a number, as image files keep them -----------------------------------------------------------
+    // Each row in 256 steps from its least number to its largest: ranges [rows][2] get the middle and the step.
+    void (*rows_to_bytes)(const float *rows, uint8_t *bytes, float *ranges, ptrdiff_t elements, ptrdiff_t first_row,
+                          ptrdiff_t end_row);
+    // Row i from row picks[i] of bytes.
+    void (*picked_bytes_to_rows)(const uint8_t *bytes, const float *ranges, const ptrdiff_t *picks, float *rows,
+                                 ptrdiff_t elements, ptrdiff_t first_row, ptrdiff_t end_row);
+
     // --- images in rows [samples][channels, height, width] -----------------------------------------------------------
     // Moves, turns, scales and shears each image: to(y, x) = from(m0 + m1 y + m2 x, m3 + m4 y + m5 x) with maps
     // [samples][6], bilinear between pixels, the nearest edge pixel outside.
     void (*warp)(const float *from, float *to, const float *maps, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width,
                  ptrdiff_t first_sample, ptrdiff_t end_sample);
-    // Blends each image with the mean of the 3 x 3 pixels around each of its pixels, which counts for shares [samples].
-    void (*smooth)(const float *from, float *to, const float *shares, ptrdiff_t channels, ptrdiff_t height,
-                   ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
+    // Blends each image with the mean of the 3 x 3 pixels around each of its pixels, which counts for shares [samples], and
+    // multiplies it by factors [samples].
+    void (*smooth)(const float *from, float *to, const float *shares, const float *factors, ptrdiff_t channels,
+                   ptrdiff_t height, ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
 
     // --- between lanes and the matrix [elements][blocks * 16] that OpenBLAS multiplies -------------------------------
     void (*lanes_to_matrix)(const float *lanes, float *matrix, ptrdiff_t blocks, ptrdiff_t elements);
