@@ -28,9 +28,9 @@ class Case:
 
 CASES = {case.name: case for case in (
     Case("paper-step", "step"),
-    Case("fast-generator", "generator", batch=256, width=16, units=5),
-    Case("fast-student", "student", batch=256, width=16, units=5),
-    Case("fast-student-altered", "altered", batch=256, width=16, units=5),
+    Case("fast-generator", "generator", batch=128, width=16, units=10),
+    Case("fast-student", "student", batch=128, width=16, units=10),
+    Case("fast-student-altered", "altered", batch=128, width=16, units=10),
     Case("mlp-step", "step", teacher="mlp-1024-1200-1200-10", student="mlp-1024-800-800-10", width=16, units=2),
     Case("resnet-step", "step", teacher="resnet34", student="resnet18", batch=128, latent=1000),
     Case("predict-1", "predict", batch=1, units=500),

@@ -403,7 +403,7 @@ typedef struct dafl_distillation_options {
     int64_t difference_directions;  /* of "differences", an image and generator step, each a further query: 1 to 1024;
                                        1 | 1 */
     int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps; 0 for both: as many as
-                                       it takes */
+                                       it takes. dafl_distillation_create asks about 72 where it compares gradients */
     const float *images;            /* of source "data": [image_count, channels, height, width]; borrowed, as all four arrays
                                        are: they must stay as they are until the distillation is destroyed. Arrays that
                                        image_source has no use for must be NULL */
