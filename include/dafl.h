@@ -370,7 +370,8 @@ typedef struct dafl_distillation_options {
                                        students; without a replay bank they have none then */
     int64_t replay_capacity;        /* generated images kept, with the teacher's logits, for the student to learn from: 0, or
                                        batch_size to 2^30; 409,600 | 0: it learns from the generator's own batch.
-                                       Takes a byte a pixel as it fills: 0.4 GB for 409,600 images of 32 x 32 */
+                                       Takes a byte a pixel as it fills, 0.4 GB for 409,600 images of 32 x 32; a
+                                       pixel comes back within 1/510 of its image's span */
     int64_t restart_steps;          /* a fresh generator every so many steps, for more variety; 60 | 0: one for the run */
     const char *generator;          /* what makes the teacher's inputs: "convolution", for images and for vectors that are a
                                        square image of one channel; "perceptron", for anything; or "auto": the convolution
