@@ -1,18 +1,19 @@
 import Networks
 import Numerics
 
-/// Ordinary training on labelled images, for teachers and for the baselines.
+/// Ordinary training on labelled images, for teachers and for the baselines. `SupervisedTraining+Table.swift` says what each
+/// option is.
 package struct SupervisedTraining {
     package var seed: UInt64 = 0
-    package var epochs = 10
-    package var batchSize = 256
+    package var epochs = 0
+    package var batchSize = 0
     package var optimizer = OptimizerKind.adam
     package var schedule = Schedule.constant
-    package var learningRate = 1e-3
+    package var learningRate = 0.0
     package var weightDecay = 0.0
-    package var momentum = 0.9
+    package var momentum = 0.0
 
-    package init() {}
+    package init() { reset() }
 
     /// Trains on images [count, input] with labels [count]; calls `onEpoch` with the epoch, from 1, and its mean loss. An
     /// epoch's last batch is smaller when the batch size does not divide the count.

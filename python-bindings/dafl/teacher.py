@@ -13,7 +13,7 @@ from ._library import (Teacher as TeacherStructure, TeacherBackwardFunction, Tea
                        TeacherRegularizerFunction, initialised)
 
 
-ANSWERS = ("logits", "probabilities", "labels")
+ANSWERS = ("logits", "probabilities", "labels", "auto")
 
 
 class Teacher:

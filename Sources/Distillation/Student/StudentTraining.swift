@@ -8,7 +8,7 @@ import Training
 ///
 /// with the labels' share l, for labelled data (Hinton, Vinyals and Dean 2015), and m the weight of feature mimicking. Without
 /// data it is L_KD alone.
-final class StudentTraining {
+final class StudentTraining: Undoable {
     let network: Network
     private let pass: Pass
     private let logitsGradient: Batch
@@ -19,6 +19,7 @@ final class StudentTraining {
     private let optimizer: any Optimizer
     private let labelWeight: Double
     private let mimicWeight: Double
+    private let kept: KeptTraining
 
     /// - Throws: `invalidArgument` when there is to be mimicking and a network has no features.
     init(_ network: Network, of teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
@@ -43,7 +44,11 @@ final class StudentTraining {
             mimic = nil
         }
         optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
+        kept = try KeptTraining(network.parameters + (mimic?.map.parameters ?? []), optimizer)
     }
+
+    func keep() { kept.keep() }
+    func undo() { kept.undo() }
 
     /// What the student learns from next, to be written before `step`.
     var images: Batch { pass.input }
@@ -69,8 +74,8 @@ final class StudentTraining {
     }
 
     /// Turns dL_KD/ds into the gradient of both losses.
-    private func addLabels(_ labels: [Int], _ gradient: Batch) {
-        _ = crossEntropy.evaluate(pass.output, labels: labels, gradient: gradient)
+    private func addLabels(_ labels: Indices, _ gradient: Batch) {
+        _ = crossEntropy.evaluate(pass.output, labels: labels.array, gradient: gradient)
         let share = Float(labelWeight)
         for i in 0..<logitsGradient.count {
             logitsGradient.pointer[i] = (1 - share) * logitsGradient.pointer[i] + share * gradient.pointer[i]

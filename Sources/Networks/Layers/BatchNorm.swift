@@ -11,7 +11,7 @@ package final class BatchNorm: FusibleLayer {
     let channels: Int
     let epsilon: Float
     /// The new batch's share in the running statistics, as PyTorch defines it.
-    let momentum: Float
+    var momentum: Float
 
     /// - Parameter affine: whether weight and bias exist.
     package init(
