@@ -218,9 +218,9 @@ class Options(TypedDict, total=False):
     """And their standard deviation, as many as means and above 0. Default: 1."""
 
     input_low: float
-    """The short form, for inputs that fill a range, such as pixels from 0 to 255: its least number. Mean and deviation
-    are then those of numbers spread evenly over the range's middle half and more. 0, with input_high, for none. -1e30
-    to 1e30; default 0."""
+    """The short form, for inputs that fill a range, such as pixels from 0 to 255: its least number. The mean is then
+    taken to be at 0.35 of the range and the deviation to be 0.3 of it, between those of photographs (0.45 and 0.25) and
+    of strokes on an empty ground (0.13 and 0.31 for MNIST). 0, with input_high, for none. -1e30 to 1e30; default 0."""
 
     input_high: float
     """And its largest. -1e30 to 1e30; default 0."""

@@ -96,10 +96,7 @@ extension DistillationOptions {
     func units(of teacher: any Teacher) throws -> InputUnits? {
         if let inputStatistics { return try inputStatistics.units(for: teacher.inputShape) }
         guard inputLow < inputHigh else { return nil }
-        return try InputUnits(
-            mean: Float((inputLow + inputHigh) / 2), deviation: Float((inputHigh - inputLow) * Self.deviationOfRange))
+        let range = inputHigh - inputLow
+        return try InputUnits(mean: Float(inputLow + 0.35 * range), deviation: Float(0.3 * range))
     }
-
-    /// The standard deviation of inputs that fill a range, as a share of it.
-    private static var deviationOfRange: Double { 0.5 }
 }
