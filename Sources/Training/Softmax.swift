@@ -14,10 +14,26 @@ package final class Softmax {
 
     /// - Parameter temperature: T, above 0.
     package func evaluate(_ logits: Batch, temperature: Float = 1, _ compute: Compute) {
-        compute.parallel(logits.blocks) { blocks in
+        compute.parallel(logits.blocks, of: logits) { blocks in
             compute.kernels.softmax(
                 logits.pointer, 1 / temperature, probabilities.pointer, logProbabilities.pointer, logits.elements,
                 blocks.lowerBound, blocks.upperBound)
+        }
+    }
+}
+
+extension Softmax {
+    /// 1/n sum_i p_i of what was evaluated last, all of the samples there is memory for.
+    package func meanProbabilities(to means: inout [Double], _ compute: Compute) {
+        let (n, classes) = (probabilities.samples, probabilities.elements)
+        precondition(means.count == classes)
+        means.withUnsafeMutableBufferPointer { means in
+            guard let start = means.baseAddress else { return }
+            compute.parallel(classes, of: probabilities) { range in
+                compute.kernels.element_sums(
+                    probabilities.pointer, n, classes, start, range.lowerBound, range.upperBound)
+            }
+            for k in means.indices { means[k] /= Double(n) }
         }
     }
 }
@@ -28,5 +44,16 @@ extension Batch {
         var best = 0
         for k in 1..<max(elements, 1) where self[sample, k] > self[sample, best] { best = k }
         return best
+    }
+
+    /// The same of every sample, written to `places` [samples].
+    package func argmax(to places: inout [Int], _ compute: Compute) {
+        precondition(places.count == samples)
+        places.withUnsafeMutableBufferPointer { places in
+            guard let start = places.baseAddress else { return }
+            compute.parallel(blocks, of: self) { range in
+                compute.kernels.argmax(pointer, start, samples, elements, range.lowerBound, range.upperBound)
+            }
+        }
     }
 }
