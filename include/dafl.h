@@ -174,15 +174,26 @@ dafl_status dafl_network_create(const char *architecture, uint64_t seed, dafl_ne
 
 /*
  * Reads a network from a safetensors file that dafl_network_save wrote, or any whose metadata has its "architecture"
- * and whose float32 tensors have its names and shapes.
+ * and whose tensors have its names and shapes. Numbers of F32, F16, BF16 and F64 become float32.
  *
  * path: of the file.
  * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or
- *   holds numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32;
- *   DAFL_ERROR_OUT_OF_MEMORY.
+ *   holds numbers that are not finite as float32 or negative variances; DAFL_ERROR_UNSUPPORTED for tensors of integers
+ *   and other types; DAFL_ERROR_OUT_OF_MEMORY.
  */
 dafl_status dafl_network_load(const char *path, dafl_network **out);
+
+/*
+ * Reads a network from a safetensors file that need not name its architecture, as PyTorch's tools write them.
+ *
+ * path: of the file.
+ * architecture: what kind of network, as described above.
+ * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: as dafl_network_load; also DAFL_ERROR_FORMAT when the file names another architecture, and
+ *   DAFL_ERROR_INVALID_ARGUMENT for an unknown or impossible one.
+ */
+dafl_status dafl_network_load_as(const char *path, const char *architecture, dafl_network **out);
 
 /*
  * Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and
@@ -220,7 +231,7 @@ dafl_status dafl_network_tensor_named(dafl_network *network, const char *name, d
  * Sets a tensor's numbers.
  *
  * name: PyTorch's, for example "conv1.weight".
- * data: row-major numbers, copied; all must be finite.
+ * data: row-major numbers, copied; all must be finite, and a running_var's at least 0.
  * count: how many, which must be the tensor's own count.
  */
 dafl_status dafl_network_set_tensor(dafl_network *network, const char *name, const float *data, int64_t count);

@@ -10,7 +10,7 @@ package struct InputUnits {
     /// - Parameter count: 1, the channels or the numbers of an input.
     package init(count: Int) throws {
         mean = try Parameter(name: "input.mean", shape: [count], isTrained: false)
-        deviation = try Parameter(name: "input.deviation", shape: [count], isTrained: false)
+        deviation = try Parameter(name: "input.deviation", shape: [count], isTrained: false, allowed: .finiteAndPositive)
         deviation.value.fill(1)
     }
 

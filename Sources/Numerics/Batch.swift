@@ -76,9 +76,8 @@ package final class Batch {
         picks.withUnsafeBufferPointer { loadRows(rows, picks: $0.baseAddress, compute) }
     }
 
-    package func load(rows: UnsafePointer<Float>, picks: Indices, _ compute: Compute) {
-        precondition(picks.count == samples)
-        loadRows(rows, picks: picks.start, compute)
+    package func load(rows: UnsafePointer<Float>, picks: UnsafePointer<Int>, _ compute: Compute) {
+        loadRows(rows, picks: picks, compute)
     }
 
     private func loadRows(_ rows: UnsafePointer<Float>, picks: UnsafePointer<Int>?, _ compute: Compute) {

@@ -38,7 +38,7 @@ package final class ByteRows {
         precondition(rows.count == picks.count * elements)
         compute.parallel(picks.count) { range in
             compute.kernels.picked_bytes_to_rows(
-                bytes, ranges.start, picks.start, rows.pointer, elements, range.lowerBound, range.upperBound)
+                bytes, ranges.start, picks.pointer, rows.pointer, elements, range.lowerBound, range.upperBound)
         }
     }
 

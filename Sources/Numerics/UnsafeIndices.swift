@@ -5,29 +5,29 @@ import Glibc
 /// An array of a length that the host chooses would end the process where the memory is refused.
 package final class Indices {
     package let count: Int
-    package let start: UnsafeMutablePointer<Int>
+    package let pointer: UnsafeMutablePointer<Int>
 
     /// - Throws: `outOfMemory`.
     package init(count: Int) throws {
         guard let memory = calloc(max(count, 1), MemoryLayout<Int>.stride) else {
             throw DaflError(.outOfMemory, "no memory for \(count) whole numbers")
         }
-        start = memory.bindMemory(to: Int.self, capacity: max(count, 1))
+        pointer = memory.bindMemory(to: Int.self, capacity: max(count, 1))
         self.count = count
     }
 
-    deinit { free(start) }
+    deinit { free(pointer) }
 
     package subscript(i: Int) -> Int {
-        get { start[i] }
-        set { start[i] = newValue }
+        get { pointer[i] }
+        set { pointer[i] = newValue }
     }
 
-    package var array: [Int] { (0..<count).map { start[$0] } }
+    package var array: [Int] { (0..<count).map { pointer[$0] } }
 
     package func load(_ other: Indices) {
         precondition(other.count == count)
-        start.update(from: other.start, count: count)
+        pointer.update(from: other.pointer, count: count)
     }
 }
 

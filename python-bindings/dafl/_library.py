@@ -88,6 +88,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_last_error": (c_char_p, []),
     "dafl_network_create": (c_int, [c_char_p, c_uint64, POINTER(Handle)]),
     "dafl_network_load": (c_int, [c_char_p, POINTER(Handle)]),
+    "dafl_network_load_as": (c_int, [c_char_p, c_char_p, POINTER(Handle)]),
     "dafl_network_save": (c_int, [Handle, c_char_p]),
     "dafl_network_describe": (c_int, [Handle, POINTER(NetworkInfo)]),
     "dafl_network_tensor": (c_int, [Handle, c_int64, POINTER(Tensor)]),

@@ -71,7 +71,7 @@ final class DataSource: ImageSource {
             picks[i] = order[place.left]
             if let all = data.labels { labels?[i] = Int(all[picks[i]]) }
         }
-        (standardising?.input ?? images).load(rows: data.images, picks: picks, compute)
+        (standardising?.input ?? images).load(rows: data.images, picks: picks.pointer, compute)
         standardising?.forward()
         try teacher.forward()
         return loss.evaluate(
@@ -82,7 +82,7 @@ final class DataSource: ImageSource {
         let picks = try Indices(count: count)
         for i in 0..<count { picks[i] = random.next(below: data.count) }
         let given = try Batch(samples: count, shape: images.shape)
-        given.load(rows: data.images, picks: picks, compute)
+        given.load(rows: data.images, picks: picks.pointer, compute)
         let scaling = try standardising.map { try Pass($0.network, input: given, compute) }
         scaling?.forward()
         (scaling?.output ?? given).store(rows: rows, compute)

@@ -67,13 +67,12 @@ package struct InputStatistics {
         try InputUnits.require(count: count, fitting: input)
         let units = try InputUnits(count: count)
         for i in 0..<count {
-            let (mean, deviation) = (means?[i] ?? 0, deviations?[i] ?? 1)
-            guard mean.isFinite else { throw DaflError.invalid("input_mean[\(i)]", mean, "finite") }
-            guard deviation.isFinite, deviation > 0, (1 / deviation).isFinite, (mean / deviation).isFinite else {
-                throw DaflError.invalid("input_deviation[\(i)]", deviation, "finite and above 0")
-            }
-            units.mean.value[i] = mean
-            units.deviation.value[i] = deviation
+            units.mean.value[i] = means?[i] ?? 0
+            units.deviation.value[i] = deviations?[i] ?? 1
+        }
+        for (name, parameter) in [("input_mean", units.mean), ("input_deviation", units.deviation)] {
+            guard let i = parameter.firstRefused(of: parameter.value.pointer) else { continue }
+            throw DaflError.invalid("\(name)[\(i)]", parameter.value[i], parameter.allowed.rawValue)
         }
         return units
     }

@@ -21,7 +21,8 @@ package final class BatchNorm: FusibleLayer {
         weight = affine ? try Parameter(name: "\(name).weight", shape: [channels]) : nil
         bias = affine ? try Parameter(name: "\(name).bias", shape: [channels]) : nil
         runningMean = try Parameter(name: "\(name).running_mean", shape: [channels], isTrained: false)
-        runningVariance = try Parameter(name: "\(name).running_var", shape: [channels], isTrained: false)
+        runningVariance = try Parameter(
+            name: "\(name).running_var", shape: [channels], isTrained: false, allowed: .finiteAndNotNegative)
         weight?.value.fill(1)
         runningVariance.value.fill(1)
     }
