@@ -65,9 +65,8 @@ package final class Batch {
     }
 
     /// Sample i from row `picks[i]` of rows [any, elements].
-    package func load(rows: UnsafePointer<Float>, picks: [Int], _ compute: Compute) {
-        precondition(picks.count == samples)
-        picks.withUnsafeBufferPointer { loadRows(rows, picks: $0.baseAddress, compute) }
+    package func load(rows: UnsafePointer<Float>, picks: UnsafePointer<Int>, _ compute: Compute) {
+        loadRows(rows, picks: picks, compute)
     }
 
     private func loadRows(_ rows: UnsafePointer<Float>, picks: UnsafePointer<Int>?, _ compute: Compute) {

@@ -12,7 +12,7 @@ package final class CrossEntropy {
 
     /// Returns the loss and writes dL/ds = (softmax(s) - onehot(y)) / n to `gradient`.
     /// - Parameter labels: n classes from 0 to K - 1.
-    package func evaluate(_ logits: Batch, labels: [Int], gradient: Batch) -> Double {
+    package func evaluate(_ logits: Batch, labels: UnsafePointer<Int>, gradient: Batch) -> Double {
         softmax.evaluate(logits, compute)
         let n = logits.samples
         var loss = 0.0
