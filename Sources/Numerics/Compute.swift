@@ -25,7 +25,7 @@ package final class Compute {
         let best = Int(lane_kernels_available()) - 1
         kernels = lane_kernels_at(Int32(min(level ?? best, best))).pointee
         self.usesWinograd = usesWinograd
-        pool = try ThreadPool(threads: threads == 0 ? max(1, Int(lane_available_processors())) : threads)
+        pool = try ThreadPool(threads: threads == 0 ? Processors.available() : threads)
     }
 
     package var threads: Int { pool.threads }

@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func zeroThreadsMeansAllProcessorsOfTheProcess() throws {
-        #expect(try Compute().threads == Int(lane_available_processors()))
+        #expect(try Compute().threads == Processors.available())
         #expect(try Compute(threads: 3).threads == 3)
     }
 

@@ -238,12 +238,6 @@ typedef struct lane_kernels {
     void (*smooth)(const float *from, float *to, const float *shares, const float *factors, ptrdiff_t channels,
                    ptrdiff_t height, ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
 
-    // --- between lanes and the matrix [elements][blocks * 16] that OpenBLAS multiplies -------------------------------
-    void (*lanes_to_matrix)(const float *lanes, float *matrix, ptrdiff_t blocks, ptrdiff_t elements);
-    // Adds bias[element] on the way; bias may be null.
-    void (*matrix_to_lanes)(const float *matrix, const float *_Nullable bias, float *lanes, ptrdiff_t blocks,
-                            ptrdiff_t elements);
-
     // --- one image, in rows, behind which there is room for SINGLE_SLACK floats --------------------------------------
     // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding, dilation or groups; bias
     // may be null.
