@@ -254,6 +254,15 @@ int lane_kernels_available(void);
 // The set at `level`, from 0 to lane_kernels_available() - 1.
 const lane_kernels *lane_kernels_at(int level);
 
+// Tells the processor that the thread is watching memory: it saves power and leaves room for the core's other thread.
+static inline void lane_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 // Processors that this process may run on.
 int lane_available_processors(void);
 
