@@ -30,6 +30,8 @@ def array(values: Any) -> np.ndarray:
     """An array of anything array-like, PyTorch tensors that require gradients included."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # NumPy has no such numbers
+            values = values.float()
     return np.asarray(values)
 
 

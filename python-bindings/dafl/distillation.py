@@ -170,13 +170,17 @@ class Distillation:
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
             teacher.settle()
-            self._image_shape, self._classes, self._features = teacher.input_shape, teacher.classes, teacher.features
+            self._image_shape, self._features = teacher.input_shape, teacher.features
+            self._classes = max(teacher.classes, 2)  # one logit tells two classes
             self._teacher = teacher._structure(self._callbacks)
             create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
         else:
             raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
                             f"or a dafl.Network, not {type(teacher).__name__}")
         assign(structure, self._borrow(structure, dict(options)))
+        if isinstance(teacher, Teacher):
+            teacher.use_threads(structure.threads)
+        self._options = _values(structure)
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
 
     def _borrow(self, structure: DistillationOptions, options: dict[str, Any]) -> dict[str, Any]:
@@ -201,6 +205,12 @@ class Distillation:
             setattr(structure, name, integers(values) if name == "labels" else floats(values))
         return options
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options that are text or numbers as the run has them, the preset's and those given: another distillation of the
+        same teacher with these `**options` and arrays is the same."""
+        return dict(self._options)
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a distillation cannot be copied or pickled; its student() and generator() can")
 
@@ -214,7 +224,8 @@ class Distillation:
         """The steps still to do.
 
         `on_step(progress)` runs after each: when it returns False, the run ends there; what it raises comes out of
-        here; either way another `run` goes on. `Cancelled` when `cancel` stopped the run.
+        here; either way another `run` goes on. It may look at this distillation with `student`, `generator`, `generate` and
+        `progress`, whose images and queries go on from there as between two runs. `Cancelled` when `cancel` stopped the run.
         """
         stopped = False
 
@@ -233,7 +244,7 @@ class Distillation:
     def progress(self) -> Progress:
         """Where it stands: after its last whole step, with all that the teacher was asked until now.
 
-        `Busy` during a step or a run, within callbacks too.
+        `Busy` during a step or a run, also within the teacher's functions, but not within `on_step`.
         """
         progress = sized(ProgressStructure)
         check(library.dafl_distillation_progress(self._handle, ctypes.byref(progress)))
@@ -280,6 +291,18 @@ class Distillation:
         handle = Handle()
         check(function(self._handle, ctypes.byref(handle)))
         return Network._from_handle(handle)
+
+
+def _values(structure: DistillationOptions) -> dict[str, Any]:
+    """The options that a structure holds by value."""
+    found: dict[str, Any] = {}
+    for name in Options.__annotations__:
+        value = getattr(structure, name)
+        if isinstance(value, bytes):
+            found[name] = value.decode(errors="replace")
+        elif isinstance(value, int | float):
+            found[name] = value
+    return found
 
 
 def _log(_: None, level: int, text: bytes) -> None:
