@@ -44,7 +44,11 @@ def find(values: list[Any], count: int, classes: int | None) -> Output:
     if not kinds:
         raise ValueError(f"none of the model's outputs are answers [{count}, classes] for {count} images: they are "
                          + ", ".join(map(described, values)))
-    return Output(min(kinds)[1], values, count, classes)
+    best, index = min(kinds)
+    if best == COLUMN and len(columns := [index for kind, index in kinds if kind == COLUMN]) > 1:
+        raise ValueError(f"the model has {len(columns)} outputs of one number an image: say with output= which tells two classes "
+                         "apart, or convert it with all classes in one output, for scikit-learn with the option zipmap=False")
+    return Output(index, values, count, classes)
 
 
 def kind_of(values: Any, count: int) -> int | None:

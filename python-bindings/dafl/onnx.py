@@ -114,7 +114,7 @@ def session(model: str | bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads or processors
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors; its warnings would go to stderr
+    options.log_severity_level = 4  # stderr is the program's, and errors come as exceptions
     return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -73,15 +73,19 @@ class Teacher(Adapter):
         if not isinstance(module, self._torch.nn.Module):
             hint = ": give its module()" if type(module).__name__ == "ExportedProgram" else ""
             raise TypeError(f"module must be a torch.nn.Module, not {type(module).__name__}{hint}")
-        self._module = module
+        # What torch.compile makes of a module runs none of the hooks that see its features and batch normalisation.
+        self._watched: torch.nn.Module = getattr(module, "_orig_mod", module)
+        self._module = module if feature is None else self._watched
         self._output = output
         self._feature = None if feature is None else _submodule(module, feature)
         tensors = [*module.parameters(), *module.buffers()]
-        if any(tensor.is_meta for tensor in tensors):
+        if any(tensor.device.type == "meta" for tensor in tensors):
             raise ValueError("the module is on the device \"meta\", where tensors have no numbers: load its weights first")
         numbers = next((tensor for tensor in tensors if tensor.is_floating_point()), self._torch.zeros(0))
         self._device = numbers.device if device is None else device
         self._dtype = numbers.dtype
+        if any(self._torch.nn.parameter.is_lazy(tensor) for tensor in tensors):
+            raise ValueError("the module has layers whose sizes are not known yet: run it on an image or load its weights first")
         self._was_made_in_inference_mode = any(tensor.is_inference() for tensor in tensors)
         self._writes_input = False
         self._norms = self._kept_statistics() if batch_norm_statistics else []
@@ -91,10 +95,14 @@ class Teacher(Adapter):
     def _found(self, images: FloatArray, answers: str, backward: Backward | None) -> tuple[str, Backward | None]:
         if answers == "labels":
             return answers, None
+        noise = np.random.default_rng(0).standard_normal(images.shape, np.float32)
         with self._differentiating():
-            logits = self._run(self._tensor(images).to(self._dtype).requires_grad_())[0]
-        if getattr(logits, "requires_grad", False):
-            return answers, backward
+            given = self._tensor(images + noise).to(self._dtype).requires_grad_()
+            logits = self._run(given)[0]
+            if getattr(logits, "requires_grad", False):
+                gradient = self._torch.autograd.grad(logits.square().sum(), given, allow_unused=True)[0]
+                if gradient is not None and gradient.any():  # that of rounded numbers, as in quantised modules, is 0
+                    return answers, backward
         _logger.info("autograd cannot follow the module's answers back to its images: it is a teacher without backward")
         return answers, None
 
@@ -136,24 +144,31 @@ class Teacher(Adapter):
         try:
             with self._differentiating():
                 given = self._tensor(images).to(self._dtype).requires_grad_()
-                self._called(given)
+                self._called(self._watched, given)
+                distance = sum(terms, self._torch.zeros((), device=given.device))
+                if distance.requires_grad:
+                    gradient = self._torch.autograd.grad(distance, given)[0]
+                    return distance.item(), gradient.reshape(images.shape).float()
         finally:
             for hook in hooks:
                 hook.remove()
-        distance = sum(terms, self._torch.zeros((), device=given.device))
-        if not distance.requires_grad:
-            warnings.warn("no batch normalisation that the images go through could be watched, as in a compiled module: the "
-                          "generator learns without its statistics", stacklevel=2)
-            return 0.0, np.zeros_like(images)
-        return distance.item(), self._torch.autograd.grad(distance, given)[0].reshape(images.shape).float()
+        warnings.warn("no batch normalisation that the images go through could be watched: the generator learns without its "
+                      "statistics", stacklevel=2)
+        return 0.0, np.zeros_like(images)
 
-    def _called(self, given: torch.Tensor) -> Any:
+    def _called(self, module: torch.nn.Module, given: torch.Tensor) -> Any:
         if self._writes_input:
             given = given.clone()
         if self._was_made_in_inference_mode:  # autograd refuses its tensors, but not their copies
-            tensors = [*self._module.named_parameters(), *self._module.named_buffers()]
-            return self._torch.func.functional_call(self._module, {name: tensor.clone() for name, tensor in tensors}, (given,))
-        return self._module(given)
+            tensors = [*module.named_parameters(), *module.named_buffers()]
+            return self._torch.func.functional_call(module, {name: tensor.clone() for name, tensor in tensors}, (given,))
+        try:
+            return module(given)
+        except AssertionError as error:
+            if not str(error).startswith("Guard failed"):
+                raise
+            raise ValueError(f"the module was exported for other sizes than {list(given.shape)}: {error}; export it with "
+                             "dynamic_shapes for its batch") from error
 
     def _run(self, given: torch.Tensor) -> tuple[Any, Any]:
         """Logits [n,K] as float32, and features [n,F], or None."""
@@ -162,7 +177,7 @@ class Teacher(Adapter):
         if self._feature is not None:
             hook = self._feature.register_forward_hook(lambda module, inputs, output: kept.append(output))
         try:
-            returned = self._called(given)
+            returned = self._called(self._module, given)
         finally:
             if hook is not None:
                 hook.remove()
