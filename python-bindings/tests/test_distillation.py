@@ -147,8 +147,8 @@ def test_options_can_be_read_back(numpy_teacher, preset):
     assert options.items() >= given.items()
     assert set(options) == {name for name, kind in typing.get_type_hints(dafl.Options).items() if kind in (str, int, float)}
     assert all(type(value) in (str, int, float) for value in options.values())
-    defaults = dafl.Distillation(numpy_teacher.teacher(), preset).options
-    assert defaults["student"] == "lenet5-half" and defaults["replay_capacity"] == (0 if preset == "paper" else 409_600)
+    rest = dafl.Distillation(numpy_teacher.teacher(), preset, student="mlp-64-4").options
+    assert rest["image_source"] == "generator" and (rest["replay_capacity"] == 0) == (preset == "paper")
     options["steps"] = 0
     assert distillation.options["steps"] == SMALL["steps"]
 
