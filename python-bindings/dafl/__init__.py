@@ -12,8 +12,9 @@ library; a smaller network that agrees with it comes out. No training data is ne
 `python -m dafl` is the command line.
 
 Images and logits are float32 arrays: images [count, channels, height, width], logits [count, classes].
-Objects belong to one thread at a time, except that `Distillation.cancel` may be called from any; different objects work
-in parallel. What the library has to say goes to the logger "dafl", which is silent until the program configures it.
+Objects belong to one thread at a time, except that `Distillation.cancel` may be called from any, and that threads may share a
+`Network` to predict; different objects work in parallel. What the library has to say goes to the logger "dafl", which is silent
+until the program configures it.
 """
 
 import importlib
@@ -22,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ._distill import distill
+from ._units import InputUnits
 from ._version import __version__
 from .distillation import Distillation, Options, Progress
 from .errors import (Busy, Cancelled, Diverged, Error, FileError, FormatError, InvalidArgument, OutOfMemory, QueriesSpent,
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from . import jax as jax, onnx as onnx, sklearn as sklearn, torch as torch, viz as viz
 
 __all__ = [
-    "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InvalidArgument", "Network",
-    "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
+    "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InputUnits", "InvalidArgument",
+    "Network", "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
     "Unsupported", "__version__", "distill", "jax", "onnx", "sklearn", "torch", "viz",
 ]
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._arrays import FloatArray, array
-from .teacher import Teacher, shape_of_image
+from ._arrays import FloatArray
+from ._outputs import as_features, as_logits, logits_and_second
+from ._units import InputUnits, units
+from .teacher import Teacher, require_answers, shape_of_image
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Backward = Callable[[FloatArray, FloatArray, FloatArray | None], Any]
 
 
 class Adapter(Teacher):
-    """A teacher whose classes and features are found by asking it about two images of zeros.
+    """A teacher whose classes and features are found by querying it about two images, those in the middle of its units.
 
     That happens as soon as its input shape is known: at once, or when a distillation that knows it begins.
     """
 
-    def __init__(self, forward: Callable[[FloatArray], Any],
-                 backward: Callable[[FloatArray, FloatArray, FloatArray | None], Any] | None = None, *,
-                 input_shape: Sequence[int] | None, classes: int | None, answers: str = "logits",
-                 regularizer: Callable[[FloatArray], tuple[float, Any]] | None = None) -> None:
-        self._parts = forward, backward, classes, answers, regularizer
+    def __init__(self, forward: Callable[[FloatArray], Any], backward: Backward | None = None, *,
+                 input_shape: Sequence[int] | None, classes: int | None, answers: str = "auto",
+                 regularizer: Callable[[FloatArray], tuple[float, Any]] | None = None, **input_units: Unpack[InputUnits]) -> None:
+        self._parts = forward, backward, classes, require_answers(answers), regularizer
+        self._input_units = input_units
+        self.units = units(**input_units)
         self._is_settled = False
         if input_shape is not None:
             self.settle(shape_of_image(input_shape))
@@ -33,24 +41,24 @@ class Adapter(Teacher):
                 raise ValueError("the teacher's input shape is not known: give input_shape=(channels, height, width)")
             forward, backward, classes_given, answers, regularizer = self._parts
             shape = shape_of_image(input_shape)
-            answer = forward(np.zeros((2, *shape), np.float32))
-            logits, features = answer if isinstance(answer, tuple) else (answer, None)
-            sizes = [_width(logits, "logits"), 0 if features is None else _width(features, "features")]
-            super().__init__(forward, backward, input_shape=shape, classes=sizes[0], features=sizes[1], answers=answers,
-                             regularizer=regularizer)
+            images = np.zeros((2, *shape), np.float32)
+            if self.units is not None:
+                images += self.units.centre(shape)
+            logits, second = logits_and_second(forward(images))
+            features = as_features(second, len(images))
+            answers, backward = self._found(images, answers, backward)
+            super().__init__(forward, backward, input_shape=shape, classes=as_logits(logits, len(images)).shape[1],
+                             features=0 if features is None else features.shape[1], answers=answers, regularizer=regularizer,
+                             **self._input_units)
             super().settle(None, classes_given)
             self._is_settled = True
         super().settle(input_shape, classes)
 
-
-def _width(rows: Any, name: str) -> int:
-    """Length of a row of what a model answered for two images."""
-    given = array(rows)
-    if given.ndim != 2 or len(given) != 2:
-        raise ValueError(f"the teacher's {name} for two images must be [2, n], not {list(given.shape)}")
-    return int(given.shape[1])
+    def _found(self, images: FloatArray, answers: str, backward: Backward | None) -> tuple[str, Backward | None]:
+        """What kind of answers the model gives, and its backward, now that it was queried about `images`."""
+        return answers, None if answers == "labels" else backward
 
 
-def as_model_input(images: FloatArray) -> FloatArray:
+def as_model_input(images: Any) -> Any:
     """Images [n,c,h,w] as they are, and vectors [n,d,1,1] as [n,d], which is how models take them."""
-    return images.reshape(len(images), -1) if images.shape[2:] == (1, 1) else images
+    return images.reshape((len(images), -1)) if images.shape[2:] == (1, 1) else images

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._library import Floats, Labels
+from ._c_types import Floats, Labels
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -30,6 +30,8 @@ def array(values: Any) -> np.ndarray:
     """An array of anything array-like, PyTorch tensors that require gradients included."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # NumPy has no such numbers
+            values = values.float()
     return np.asarray(values)
 
 

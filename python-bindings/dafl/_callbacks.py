@@ -55,7 +55,11 @@ class Callbacks(threading.local):
         return callback
 
     def call(self, function: Callable[..., int], *arguments: object) -> int:
-        """The status of one call into the library, or the very exception that a callback raised during it."""
+        """The status of one call into the library, or the very exception that a callback raised during it.
+
+        A callback may itself call: what becomes of the inner call, its exceptions and signals, is between it and the callback.
+        """
+        outer = self._exception, self._interrupt, self._inside
         self._exception = self._interrupt = None
         try:
             with self._holding_signals():
@@ -64,12 +68,21 @@ class Callbacks(threading.local):
                 raise self._exception
             return status
         finally:
-            self._exception = self._interrupt = None  # its traceback would keep this frame alive
+            self._exception, self._interrupt, self._inside = outer  # an exception's traceback would keep this frame alive
+            del outer
 
     @contextmanager
     def _holding_signals(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield  # Python handles signals on its main thread only
+            return
+        if self._inside:  # the handlers are the outer call's already, and hold while C is at work again
+            self._inside = False
+            try:
+                yield
+            finally:
+                self._inside = True
+                self._handle_held_signals()
             return
         handlers = {number: handler for number in HELD_SIGNALS if callable(handler := signal.getsignal(number))}
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from . import viz
 from ._distill import distill
+from ._layout import LAYOUTS
 from ._version import __version__
 from .distillation import Options
 from .network import Network
@@ -34,8 +35,8 @@ Report = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and answers its exit code."""
-    options = parser().parse_args(arguments)
+    """Runs the command line and returns its exit code."""
+    options = parser().parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(format="dafl: %(message)s")
     try:
         report, code = options.command(options)
@@ -71,8 +72,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--input-shape", type=shape, metavar="C,H,W",
                          help="channels, height, width of an image, or the length of a vector; where the teacher does not say")
     command.add_argument("--classes", type=int, metavar="N", help="compared with the teacher's")
-    command.add_argument("--answers", choices=ANSWERS,
-                         help="what an .onnx teacher's output is (default: logits)")
+    onnx = command.add_argument_group("an .onnx teacher's own")
+    onnx.add_argument("--answers", choices=ANSWERS, help="what its output is (default: auto)")
+    onnx.add_argument("--output-name", metavar="NAME", help="its output with the answers (default: found)")
+    onnx.add_argument("--layout", choices=LAYOUTS, help="where its images have their channels (default: found)")
+    onnx.add_argument("--input-mean", type=numbers, metavar="M[,M...]",
+                      help="mean of its images: a number, or one for each channel or feature")
+    onnx.add_argument("--input-deviation", type=numbers, metavar="D[,D...]", help="their standard deviation, likewise")
+    onnx.add_argument("--input-range", type=numbers, metavar="LOW,HIGH",
+                      help="in the place of both: their lowest and highest number, such as 0,255")
     command.add_argument("--preset", default="fast", help="fast (minutes, the default) or paper (hours)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
     command.add_argument("--steps", type=int, metavar="N", help="steps of the run (default: the preset's)")
@@ -174,10 +182,14 @@ def evaluate(options: argparse.Namespace) -> tuple[Report, int]:
 
 
 def teacher_from(options: argparse.Namespace) -> Teacher | Network:
+    own = {"answers": options.answers, "output": options.output_name, "layout": options.layout, "input_mean": options.input_mean,
+           "input_deviation": options.input_deviation, "input_range": options.input_range}
+    given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     if options.teacher.suffix == ".onnx":
-        return OnnxTeacher(options.teacher, input_shape=options.input_shape, answers=options.answers or "logits")
-    if options.answers is not None:
-        raise ValueError("--answers is for a teacher in an .onnx file; this one answers with logits")
+        return OnnxTeacher(options.teacher, input_shape=options.input_shape, classes=options.classes, **given)
+    if given:
+        name = "output-name" if "output" in given else next(iter(given)).replace("_", "-")
+        raise ValueError(f"--{name} is for a teacher in an .onnx file; this one is a network, of logits and of its own layout")
     return Network.load(options.teacher)
 
 
@@ -235,6 +247,21 @@ def shape(text: str) -> tuple[int, int, int]:
         return sizes[0], 1, 1
     channels, height, width = sizes
     return channels, height, width
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """Arguments with `--input-range -1,1` as `--input-range=-1,1`: argparse takes only a single number for no option."""
+    found: list[str] = []
+    for argument in arguments:
+        if found and found[-1] in ("--input-mean", "--input-range") and argument.startswith("-") and argument[1:2].isdigit():
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
 
 
 def setting(text: str) -> tuple[str, Any]:

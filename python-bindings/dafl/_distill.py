@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .distillation import Distillation, Options, Progress
+from .distillation import Distillation, Options
 from .network import Network
-from .result import Result
+from .result import OnStep, Result
 from .teacher import Teacher, require_sizes
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ _logger = logging.getLogger("dafl")
 
 
 def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | None = None, classes: int | None = None,
-            preset: str = "fast", progress: bool = True, on_step: Callable[[Progress], Any] | None = None,
+            preset: str = "fast", progress: bool = True, on_step: OnStep | None = None,
             **options: Unpack[Options]) -> Result:
     """A student that has learned from `teacher`, without data::
 
@@ -31,7 +30,11 @@ def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | N
     `Options`: `student`, `seed`, `steps`, `threads`, ...
 
     `progress` shows a bar with tqdm where that is installed, in terminals and notebooks, else a line on a terminal.
-    `on_step(progress)` runs after each step, and ends the run there when it returns False.
+    `on_step(progress)`, or `on_step(progress, result)`, runs after each step, and ends the run there when it returns False.
+    It may look at the result until then: its `student`, a validation set's accuracy, images that it can `generate`.
+
+    Images are handed to the teacher with about mean 0 and deviation 1 in each channel, unless the teacher was given
+    `input_mean` and `input_deviation` or `input_range`, which say its own units: see `InputUnits`.
 
     Ctrl-C stops within one step, as KeyboardInterrupt. From that and whatever else stops the run, what a teacher or
     `on_step` raises and the library's errors, `Result.so_far(exception)` has the result until then. ValueError,

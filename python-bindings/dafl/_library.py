@@ -154,10 +154,10 @@ def require_version(path: Path, version: str) -> None:
 library = load()
 
 
-def check(status: int) -> None:
-    """Raises what a status other than 0 means, with the library's own words."""
+def check(status: int, filename: str | bytes | None = None) -> None:
+    """Raises what a status other than 0 means, with the library's own words; `filename` is the file that the call was about."""
     if status != errors.OK:
-        raise errors.of_status(status, library.dafl_last_error().decode(errors="replace"))
+        raise errors.of_status(status, os.fsdecode(library.dafl_last_error()), filename)
 
 
 def c_string(text: str | bytes) -> bytes:

@@ -16,6 +16,7 @@ from ._callbacks import STOPPED, Callbacks
 from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction, assign,
                        c_string, check, initialised, library, sized)
 from ._options import Options as Options
+from ._units import Units, units
 from .network import Network
 from .teacher import Teacher
 
@@ -95,19 +96,23 @@ class Distillation:
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
             teacher.settle()
-            self._image_shape, self._classes, self._features = teacher.input_shape, teacher.classes, teacher.features
+            self._image_shape, self._features = teacher.input_shape, teacher.features
+            self._classes = max(teacher.classes, 2)  # one logit tells two classes
             self._teacher = teacher._structure(self._callbacks)
             create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
         else:
             raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
                             f"or a dafl.Network, not {type(teacher).__name__}")
-        assign(structure, self._borrow(structure, dict(options)))
+        assign(structure, self._borrow(structure, dict(options), None if isinstance(teacher, Network) else teacher.units))
+        if isinstance(teacher, Teacher):
+            teacher.use_threads(structure.threads)
+        self._options = _values(structure)
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
 
-    def _borrow(self, structure: DistillationOptions, options: dict[str, Any]) -> dict[str, Any]:
+    def _borrow(self, structure: DistillationOptions, options: dict[str, Any], own_units: Units | None) -> dict[str, Any]:
         """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
         self._arrays: dict[str, np.ndarray] = {}
-        if counted := {"image_count", "metadata_groups"} & options.keys():
+        if counted := {"image_count", "metadata_groups", "input_count"} & options.keys():
             raise TypeError(f"unknown option {counted.pop()!r}")
         if (images := options.pop("images", None)) is not None:
             self._arrays["images"] = rows(images, self._image_shape, "images")
@@ -122,9 +127,30 @@ class Distillation:
                 if structure.metadata_groups not in (0, len(values)):
                     raise ValueError("metadata_means and metadata_deviations must be of the same shape")
                 structure.metadata_groups = len(values)
+        given = units(*(options.pop(name, None) for name in ("input_mean", "input_deviation", "input_range")))
+        if given is not None and own_units is not None:
+            raise ValueError("the teacher says in what units its inputs are already: give them there or here")
+        self._set_units(structure, given or own_units)
         for name, values in self._arrays.items():
             setattr(structure, name, integers(values) if name == "labels" else floats(values))
         return options
+
+    def _set_units(self, structure: DistillationOptions, given: Units | None) -> None:
+        if given is None:
+            return
+        if given.range is not None:
+            structure.input_low, structure.input_high = given.range
+            return
+        fitted = given.of(self._image_shape)
+        assert fitted.mean is not None and fitted.deviation is not None
+        self._arrays |= {"input_mean": fitted.mean, "input_deviation": fitted.deviation}
+        structure.input_count = fitted.mean.size
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options that are text or numbers as the run has them, the preset's and those given: another distillation of the
+        same teacher with these `**options` and arrays is the same."""
+        return dict(self._options)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a distillation cannot be copied or pickled; its student() and generator() can")
@@ -139,7 +165,8 @@ class Distillation:
         """The steps still to do.
 
         `on_step(progress)` runs after each: when it returns False, the run ends there; what it raises comes out of
-        here; either way another `run` goes on. `Cancelled` when `cancel` stopped the run.
+        here; either way another `run` goes on. It may look at this distillation with `student`, `generator`, `generate` and
+        `progress`, whose images and queries go on from there as between two runs. `Cancelled` when `cancel` stopped the run.
         """
         stopped = False
 
@@ -158,7 +185,7 @@ class Distillation:
     def progress(self) -> Progress:
         """Where it stands: after its last whole step, with all that the teacher was asked until now.
 
-        `Busy` during a step or a run, within callbacks too.
+        `Busy` during a step or a run, also within the teacher's functions, but not within `on_step`.
         """
         progress = sized(ProgressStructure)
         check(library.dafl_distillation_progress(self._handle, ctypes.byref(progress)))
@@ -205,6 +232,18 @@ class Distillation:
         handle = Handle()
         check(function(self._handle, ctypes.byref(handle)))
         return Network._from_handle(handle)
+
+
+def _values(structure: DistillationOptions) -> dict[str, Any]:
+    """The options that a structure holds by value."""
+    found: dict[str, Any] = {}
+    for name in Options.__annotations__:
+        value = getattr(structure, name, None)
+        if isinstance(value, bytes):
+            found[name] = value.decode(errors="replace")
+        elif isinstance(value, int | float):
+            found[name] = value
+    return found
 
 
 def _log(_: None, level: int, text: bytes) -> None:

@@ -41,15 +41,17 @@ class OutOfMemory(Error, MemoryError):
 
 
 class FileError(Error, OSError):
-    """A file cannot be read or written. The message names it, and `filename` is None.
+    """A file cannot be read or written. The message begins with its path and a colon, and `filename` is the path as it was given.
 
     `errno` is the system's where the message ends in the system's words, such as ENOENT, else None.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, filename: str | bytes | None = None) -> None:
         super().__init__(status, message)
-        # Not what OSError takes its first argument for.
+        # Not what OSError takes its first two arguments for.
         self.errno = next((number for number in errno.errorcode if message.endswith(f": {os.strerror(number)}")), None)
+        self.strerror = message
+        self.filename = filename
 
 
 class FormatError(Error, ValueError):
@@ -87,6 +89,11 @@ _KINDS: dict[int, type[Error]] = {
 }
 
 
-def of_status(status: int, message: str) -> Error:
-    """The exception that a status other than 0 is raised as. A status that this package does not know is an `Error`."""
+def of_status(status: int, message: str, filename: str | bytes | None = None) -> Error:
+    """The exception that a status other than 0 is raised as, where a file is at work about that file.
+
+    A status that this package does not know is an `Error`.
+    """
+    if status == IO:
+        return FileError(status, message, filename)
     return _KINDS.get(status, Error)(status, message)

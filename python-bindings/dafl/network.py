@@ -51,7 +51,8 @@ class Network:
 
     `architecture` is "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" (any sizes), "dafl-generator" or
     "dafl-vector-generator", with arguments in parentheses, "lenet5(channels=3,classes=26)". `seed` is of the first weights.
-    Copies and pickles have weights of their own. Belongs to one thread at a time.
+    Copies and pickles have weights of their own. Any number of threads may `predict` at the same time; everything that changes
+    the network, such as `train`, needs it for itself.
     """
 
     def __init__(self, architecture: str, seed: int = 0) -> None:
@@ -65,7 +66,7 @@ class Network:
     def load(cls, path: str | os.PathLike[str]) -> Network:
         """The network that `save` wrote. `Error` when the file cannot be read or is not what it should be."""
         handle = Handle()
-        check(library.dafl_network_load(c_string(os.fspath(path)), ctypes.byref(handle)))
+        check(library.dafl_network_load(c_string(os.fspath(path)), ctypes.byref(handle)), os.fspath(path))
         return cls._from_handle(handle)
 
     @classmethod
@@ -77,6 +78,7 @@ class Network:
     def _own(self, handle: ctypes.c_void_p) -> None:
         self._handle = handle
         self._threads = 0
+        self._info: NetworkInfo | None = None
         weakref.finalize(self, library.dafl_network_destroy, handle)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -88,10 +90,16 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes architecture and weights as a safetensors file."""
-        check(library.dafl_network_save(self._handle, c_string(os.fspath(path))))
+        check(library.dafl_network_save(self._handle, c_string(os.fspath(path))), os.fspath(path))
 
     @property
     def info(self) -> NetworkInfo:
+        """What it is, which never changes."""
+        if self._info is None:
+            self._info = self._described()
+        return self._info
+
+    def _described(self) -> NetworkInfo:
         info = sized(InfoStructure)
         check(library.dafl_network_describe(self._handle, ctypes.byref(info)))
         channels, height, width = info.input_shape
@@ -170,6 +178,13 @@ class Network:
         outputs = np.empty((len(images), info.outputs), np.float32)
         check(library.dafl_network_predict(self._handle, floats(images), len(images), floats(outputs)))
         return outputs
+
+    def predict_proba(self, images: Any) -> FloatArray:
+        """Probabilities [count, outputs], the softmax of each row of `predict`, as scikit-learn's classifiers give them."""
+        logits = self.predict(images)
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        probabilities: FloatArray = exponentials / exponentials.sum(1, keepdims=True)
+        return probabilities
 
     def evaluate(self, images: Any, labels: Any) -> float:
         """The share in [0, 1] of images [count, channels, height, width] whose class is that of labels [count]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, overload
 
@@ -16,6 +17,9 @@ from .errors import Busy
 from .network import Network
 
 _ATTRIBUTE = "_dafl_result"
+
+OnStep = Callable[[Progress], Any] | Callable[[Progress, "Result"], Any]
+"""What runs after each step: a function of its progress, or of its progress and the result until then."""
 
 
 class Result:
@@ -56,7 +60,7 @@ class Result:
     def student(self) -> Network:
         """The student that agreed best with the teacher on held-out images, see `Distillation.student`.
 
-        The same object until `resume` goes on.
+        The same object until another step is done.
         """
         if self._student is None:
             self._student = self.distillation.student()
@@ -115,20 +119,33 @@ class Result:
         done = f"{self.last.step} of {self.last.steps} steps, agreement {self.last.agreement:.1%}" if self.last else "0 steps"
         return f"<dafl.Result: {done}, {self.queries:,} queries, {self.seconds:.1f} s>"
 
-    def resume(self, *, progress: bool = True, on_step: Callable[[Progress], Any] | None = None) -> None:
+    def resume(self, *, progress: bool = True, on_step: OnStep | None = None) -> None:
         """Does the steps still to do; `progress` and `on_step` are as in `dafl.distill`, as is what it raises."""
         self._student = None
+        hears_result = on_step is not None and _takes_two(on_step)
         with display(progress) as show:
             def step_done(latest: Progress) -> Any:
                 self._progress.append(latest)
+                self._student = None
                 show(latest)
-                return None if on_step is None else on_step(latest)
+                heard: Any = on_step
+                return None if heard is None else heard(latest, self) if hears_result else heard(latest)
 
             try:
                 self.distillation.run(step_done)
             except BaseException as exception:
                 setattr(exception, _ATTRIBUTE, _Kept(self))
                 raise
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether it must be given two arguments: a second one with a default of its own is no wish for the result."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions written in C have no signature
+        return False
+    positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return sum(parameter.kind in positional and parameter.default is parameter.empty for parameter in parameters) >= 2
 
 
 class _Kept:

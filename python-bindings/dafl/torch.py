@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._adapter import Adapter, as_model_input
+from ._adapter import Adapter, Backward, as_model_input
 from ._arrays import FloatArray, unlocked
 from ._optional import require
+from ._outputs import as_features, as_logits, logits_and_second
+from ._units import InputUnits
 
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import Unpack
+
+_logger = logging.getLogger("dafl")
 
 
 class Teacher(Adapter):
@@ -23,14 +29,29 @@ class Teacher(Adapter):
         teacher = dafl.torch.Teacher(model, feature="fc1", input_shape=(1, 32, 32))
 
     `module` takes images [count, channels, height, width], or [count, d] when `input_shape` is (d, 1, 1), and returns
-    logits [count, classes], an object that has them as `logits`, or a pair (logits, features). `feature` names the
-    submodule whose output, flattened to [count, features], is the feature: best the activations before the last linear
-    layer. `input_shape` may be given to `dafl.distill` instead; `classes` and the number of features are found by
-    asking about zeros, and `classes` is compared where given.
+    logits [count, classes] or a pair (logits, features), whose features may have any number of axes. Of lists and longer tuples
+    the first is the logits, of dictionaries and objects, as those of transformers, "logits", "out", "output" or the only one, and
+    else `output` is its name or index. One logit or sigmoid an image, [count, 1] or [count], of two classes, will do.
+    `answers` says what they are: "logits", "probabilities", "labels", or "auto" (default), as in `dafl.Teacher`.
+
+    `feature` names the submodule whose output, flattened to [count, features], is the feature: best the activations before the
+    last linear layer. `input_shape` may be given to `dafl.distill` instead; `classes` and the number of features are found by
+    querying the module about two images, and `classes` is compared where given.
+
+    Images have about mean 0 and deviation 1 in each channel, unless `input_mean` and `input_deviation` or `input_range` say
+    the module's own units: see `dafl.InputUnits`.
 
     The module stays as it is: on its device, with its numbers, gradients and `training` flags; it is put in eval mode
-    during calls only. `device` is where images are sent; left out, where the module's parameters are. Images are not
-    copied on the way to a module on the CPU, unless it writes into its input.
+    during calls only, if it has one: those of `torch.export` have not. `device` is where images are sent; left out, where the
+    module's parameters are. Images are not copied on the way to a module on the CPU, unless it writes into its input.
+
+    What the module returns must depend on the image alone. Dropout that eval mode does not switch off, such as
+    `torch.nn.functional.dropout(x)` without `training=self.training`, makes it return something else each time: its gradient is
+    then not that of the answers.
+
+    Modules scripted, frozen, exported, compiled, in `DataParallel` or in half precision will do, and so will ones whose answers
+    autograd cannot follow, as they come from NumPy or `torch.no_grad()`: these are only queried, as a teacher without `backward`,
+    and the log says so. It makes no difference whether the program is in `torch.inference_mode()`.
 
     Where the module has batch normalisation with statistics kept from training, the generator learns to make images that give
     its layers the same ones: the teacher's regularizer is R = sum over those layers of norm2(mean - kept mean) +
@@ -38,42 +59,71 @@ class Teacher(Adapter):
     option `regularizer_weight`; `batch_norm_statistics=False` leaves it out.
 
     A module in half precision rounds too coarsely for its gradient to be compared with finite differences, and may be refused
-    for it: let such a one only answer, with the option `gradients="student"`.
+    for it: let such a one only be queried, with the option `gradients="student"`.
 
-    ValueError when there is no such submodule or the sizes do not fit; ImportError without PyTorch.
+    ValueError when there is no such submodule or output, the sizes do not fit, or the module is on the device "meta"; TypeError
+    for what is no module or returns no tensors; ImportError without PyTorch.
     """
 
     def __init__(self, module: torch.nn.Module, feature: str | None = None, *, input_shape: Sequence[int] | None = None,
-                 classes: int | None = None, device: torch.device | str | None = None,
-                 batch_norm_statistics: bool = True) -> None:
+                 classes: int | None = None, output: str | int | None = None, answers: str = "auto",
+                 device: torch.device | str | None = None, batch_norm_statistics: bool = True,
+                 **input_units: Unpack[InputUnits]) -> None:
         self._torch = require("torch", "torch", "dafl.torch")
-        self._module = module
+        if not isinstance(module, self._torch.nn.Module):
+            hint = ": give its module()" if type(module).__name__ == "ExportedProgram" else ""
+            raise TypeError(f"module must be a torch.nn.Module, not {type(module).__name__}{hint}")
+        # What torch.compile makes of a module runs none of the hooks that see its features and batch normalisation.
+        self._watched: torch.nn.Module = getattr(module, "_orig_mod", module)
+        self._module = module if feature is None else self._watched
+        self._output = output
         self._feature = None if feature is None else _submodule(module, feature)
-        parameter = next(module.parameters(), self._torch.zeros(0))
-        self._device = parameter.device if device is None else device
-        self._dtype = parameter.dtype
+        tensors = [*module.parameters(), *module.buffers()]
+        if any(tensor.device.type == "meta" for tensor in tensors):
+            raise ValueError("the module is on the device \"meta\", where tensors have no numbers: load its weights first")
+        numbers = next((tensor for tensor in tensors if tensor.is_floating_point()), self._torch.zeros(0))
+        self._device = numbers.device if device is None else device
+        self._dtype = numbers.dtype
+        if any(self._torch.nn.parameter.is_lazy(tensor) for tensor in tensors):
+            raise ValueError("the module has layers whose sizes are not known yet: run it on an image or load its weights first")
+        self._was_made_in_inference_mode = any(tensor.is_inference() for tensor in tensors)
         self._writes_input = False
         self._norms = self._kept_statistics() if batch_norm_statistics else []
-        super().__init__(self._answer, self._gradient, input_shape=input_shape, classes=classes,
-                         regularizer=self._distance_of_statistics if self._norms else None)
+        super().__init__(self._answer, self._gradient, input_shape=input_shape, classes=classes, answers=answers,
+                         regularizer=self._distance_of_statistics if self._norms else None, **input_units)
+
+    def _found(self, images: FloatArray, answers: str, backward: Backward | None) -> tuple[str, Backward | None]:
+        if answers == "labels":
+            return answers, None
+        noise = np.random.default_rng(0).standard_normal(images.shape, np.float32)
+        with self._differentiating():
+            given = self._tensor(images + noise).to(self._dtype).requires_grad_()
+            logits = self._run(given)[0]
+            if getattr(logits, "requires_grad", False):
+                gradient = self._torch.autograd.grad(logits.square().sum(), given, allow_unused=True)[0]
+                if gradient is not None and gradient.any():  # that of rounded numbers, as in quantised modules, is 0
+                    return answers, backward
+        _logger.info("autograd cannot follow the module's answers back to its images: it is a teacher without backward")
+        return answers, None
 
     def _answer(self, images: FloatArray) -> Any:
-        given = self._tensor(images).to(self._dtype)
-        with self._torch.no_grad(), self._evaluating():
-            answer = self._run(given)
-        # Asking about zeros comes first, so no later call writes into the library's images.
+        with self._apart(), self._torch.no_grad(), self._evaluating():
+            given = self._tensor(images).to(self._dtype)
+            logits, features = self._run(given)
+        # The query that finds the sizes comes first, so no later call writes into the library's images.
         self._writes_input = self._writes_input or given._version > 0
-        return answer
+        return logits if features is None else (logits, features)
 
     def _gradient(self, images: FloatArray, logits_gradient: FloatArray, features_gradient: FloatArray | None) -> Any:
-        with self._torch.enable_grad(), self._evaluating():
+        with self._differentiating():
             given = self._tensor(images).to(self._dtype).requires_grad_()
-            answer = self._run(given)
-            outputs = answer if isinstance(answer, tuple) else (answer,)
-            gradients = [self._tensor(logits_gradient)]
-            if features_gradient is not None:
+            logits, features = self._run(given)
+            outputs, gradients = [logits], [self._tensor(logits_gradient)]
+            if features_gradient is not None and getattr(features, "requires_grad", False):
+                outputs.append(features)
                 gradients.append(self._tensor(features_gradient))
-            return self._torch.autograd.grad(outputs, given, gradients)[0].reshape(images.shape).float()
+            gradient = self._torch.autograd.grad(outputs, given, gradients, materialize_grads=True)[0]
+            return gradient.reshape(images.shape).float()
 
     def _kept_statistics(self) -> list[Any]:
         """The layers of batch normalisation that remember means and variances."""
@@ -92,61 +142,93 @@ class Teacher(Adapter):
 
         hooks = [norm.register_forward_pre_hook(compare, with_kwargs=True) for norm in self._norms]
         try:
-            with self._torch.enable_grad(), self._evaluating():
+            with self._differentiating():
                 given = self._tensor(images).to(self._dtype).requires_grad_()
-                self._called(given)
+                self._called(self._watched, given)
+                distance = sum(terms, self._torch.zeros((), device=given.device))
+                if distance.requires_grad:
+                    gradient = self._torch.autograd.grad(distance, given)[0]
+                    return distance.item(), gradient.reshape(images.shape).float()
         finally:
             for hook in hooks:
                 hook.remove()
-        distance = sum(terms, self._torch.zeros((), device=given.device))
-        if not distance.requires_grad:
-            warnings.warn("no batch normalisation that the images go through could be watched, as in a compiled module: the "
-                          "generator learns without its statistics", stacklevel=2)
-            return 0.0, np.zeros_like(images)
-        return distance.item(), self._torch.autograd.grad(distance, given)[0].reshape(images.shape).float()
+        warnings.warn("no batch normalisation that the images go through could be watched: the generator learns without its "
+                      "statistics", stacklevel=2)
+        return 0.0, np.zeros_like(images)
 
-    def _called(self, given: torch.Tensor) -> Any:
-        return self._module(given.clone() if self._writes_input else given)
+    def _called(self, module: torch.nn.Module, given: torch.Tensor) -> Any:
+        if self._writes_input:
+            given = given.clone()
+        if self._was_made_in_inference_mode:  # autograd refuses its tensors, but not their copies
+            tensors = [*module.named_parameters(), *module.named_buffers()]
+            return self._torch.func.functional_call(module, {name: tensor.clone() for name, tensor in tensors}, (given,))
+        try:
+            return module(given)
+        except AssertionError as error:
+            if not str(error).startswith("Guard failed"):
+                raise
+            raise ValueError(f"the module was exported for other sizes than {list(given.shape)}: {error}; export it with "
+                             "dynamic_shapes for its batch") from error
 
-    def _run(self, given: torch.Tensor) -> Any:
-        """Logits as float32, or a pair with the features [n,F]."""
-        kept: list[torch.Tensor] = []
+    def _run(self, given: torch.Tensor) -> tuple[Any, Any]:
+        """Logits [n,K] as float32, and features [n,F], or None."""
+        kept: list[Any] = []
         hook = None
         if self._feature is not None:
-            hook = self._feature.register_forward_hook(lambda module, inputs, output: kept.append(output.flatten(1)))
+            hook = self._feature.register_forward_hook(lambda module, inputs, output: kept.append(output))
         try:
-            answer = self._called(given)
+            returned = self._called(self._module, given)
         finally:
             if hook is not None:
                 hook.remove()
-        answer = getattr(answer, "logits", answer)
-        if hook is None:
-            return tuple(part.float() for part in answer) if isinstance(answer, tuple) else answer.float()
-        if not kept:
-            raise ValueError("the module answered without running the submodule that is the feature")
-        logits = answer[0] if isinstance(answer, tuple) else answer
-        return logits.float(), kept[-1].float()
+        logits, second = logits_and_second(returned, self._output)
+        if hook is not None:
+            if not kept:
+                raise ValueError("the module answered without running the submodule that is the feature")
+            second = logits_and_second(kept[-1])[0]
+        features = as_features(second, len(given))
+        if hook is not None and features is None:
+            raise ValueError(f"the feature for {len(given)} images must be [{len(given)}, ...] of floating-point numbers, "
+                             f"not {list(second.shape)} of {second.dtype}")
+        return _float32(as_logits(logits, len(given))), None if features is None else _float32(features)
 
     def _tensor(self, values: FloatArray) -> torch.Tensor:
         """The array as a float32 tensor where the module is, without a copy if that is on the CPU."""
         tensor: torch.Tensor = self._torch.from_numpy(unlocked(as_model_input(values)))
         return tensor.to(self._device)
 
+    def _apart(self) -> Any:
+        """Outside the inference mode that the program may be in, whose tensors autograd refuses."""
+        return self._torch.inference_mode(False)
+
+    @contextmanager
+    def _differentiating(self) -> Iterator[None]:
+        with self._apart(), self._torch.enable_grad(), self._evaluating():
+            yield
+
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         """The module in eval mode; afterwards every submodule is again in the mode that it was in."""
-        modes = [(module, module.training) for module in self._module.modules()]
+        modes = [(module, module.training) for module in self._module.modules() if hasattr(module, "training")]
         try:
-            self._module.eval()
+            with suppress(NotImplementedError):  # an exported module has no modes; it does what it did when it was exported
+                self._module.eval()
             yield
         finally:
             for module, is_training in modes:
-                module.training = is_training
+                if module.training != is_training:
+                    module.training = is_training
+
+
+def _float32(values: Any) -> Any:
+    """A tensor or array as float32."""
+    return values.float() if hasattr(values, "float") else np.asarray(values, np.float32)
 
 
 def _submodule(module: torch.nn.Module, name: str) -> torch.nn.Module:
     submodules = dict(module.named_modules())
-    if name not in submodules:
-        raise ValueError(f"feature names no submodule: {name!r} is none of {', '.join(filter(None, submodules))}")
-    found: torch.nn.Module = submodules[name]
-    return found
+    for wrapper in ("", "_orig_mod.", "module."):  # those of torch.compile and DataParallel
+        if wrapper + name in submodules:
+            found: torch.nn.Module = submodules[wrapper + name]
+            return found
+    raise ValueError(f"feature names no submodule: {name!r} is none of {', '.join(filter(None, submodules))}")

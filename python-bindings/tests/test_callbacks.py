@@ -300,3 +300,131 @@ def test_without_features_there_is_no_gradient_for_them(numpy_teacher):
 
     teacher = dafl.Teacher(lambda images: numpy_teacher.forward(images)[0], backward, input_shape=(1, 8, 8), classes=4)
     dafl.Distillation(teacher, **SMALL).run()
+
+
+class Nest:
+    """A library of one call, whose callback calls it again through the same `Callbacks`."""
+
+    def __init__(self, outer, inner) -> None:
+        self.callbacks = Callbacks()
+        self.outer, self.inner = self.callbacks.guard(outer, is_heard_first=True), self.callbacks.guard(inner)
+
+    def run(self, *, steps: int = 1, at_work=lambda: None) -> int:
+        def library_at_work() -> int:
+            at_work()
+            return next((status for _ in range(steps) if (status := self.outer())), 0)
+
+        return self.callbacks.call(library_at_work)
+
+    def generate(self, at_work=lambda: None) -> int:
+        def library_at_work() -> int:
+            at_work()
+            return self.inner()
+
+        return self.callbacks.call(library_at_work)
+
+
+@pytest.mark.parametrize("exception", [LookupError("mine"), KeyboardInterrupt("mine")])
+def test_what_is_raised_within_a_call_in_a_callback_comes_out_of_that_call(exception):
+    seen = []
+
+    def fail():
+        raise exception
+
+    def look():
+        try:
+            nest.generate()
+        except type(exception) as raised:
+            seen.append(raised)
+
+    nest = Nest(look, fail)
+    assert nest.run(steps=3) == 0 and seen == [exception] * 3
+    nest = Nest(lambda: nest.generate(), fail)
+    with pytest.raises(type(exception)) as raised:
+        nest.run()
+    assert raised.value is exception
+
+
+def test_a_call_in_a_callback_does_not_clear_what_the_outer_one_keeps():
+    """An interrupt that something dropped is raised again, whatever was called in between."""
+    def interrupted():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        nest.generate()
+
+    nest = Nest(interrupted, lambda: 0)
+    with pytest.raises(KeyboardInterrupt):
+        nest.run()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_while_a_call_in_a_callback_is_at_work():
+    """It is held until Python may raise it: in the inner callback, else when the inner call ends."""
+    def interrupt():
+        signal.raise_signal(signal.SIGINT)
+        at_work.append("went on")
+
+    at_work, caught = [], []
+
+    def look():
+        try:
+            nest.generate(interrupt)
+        except KeyboardInterrupt:
+            caught.append("out of generate")
+            raise
+
+    nest = Nest(look, lambda: caught.append("the inner callback") or 0)
+    with pytest.raises(KeyboardInterrupt):
+        nest.run()
+    assert at_work == ["went on"] and caught == ["out of generate"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def alone():
+        nest.callbacks.call(lambda: interrupt() or 0)  # without any callback
+        caught.append("not reached")
+
+    nest = Nest(alone, lambda: 0)
+    with pytest.raises(KeyboardInterrupt):
+        nest.run()
+    assert caught == ["out of generate"]
+
+
+def test_ctrl_c_before_and_after_a_call_in_a_callback():
+    def look():
+        nest.generate()
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal was not handled inside the callback")
+
+    nest = Nest(look, lambda: 0)
+    with pytest.raises(KeyboardInterrupt):
+        nest.run()
+    heard = []
+    nest = Nest(lambda: heard.append("step") or nest.generate(), lambda: heard.append("inside"))
+    with pytest.raises(KeyboardInterrupt):
+        nest.run(at_work=lambda: signal.raise_signal(signal.SIGINT))
+    assert heard[0] == "step"
+
+
+def test_calls_in_callbacks_on_another_thread():
+    seen = []
+    nest = Nest(lambda: seen.append(nest.generate()), lambda: 7)
+    thread = threading.Thread(target=lambda: nest.run(steps=2))
+    thread.start()
+    thread.join()
+    assert seen == [7, 7]
+
+
+@pytest.mark.xfail(strict=False, reason="needs the library's side: calls within on_step")
+def test_ctrl_c_while_on_step_generates(numpy_teacher):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"steps": 1_000_000})
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+
+    def look(progress):
+        distillation.generate(50)
+        if progress.step == 3:
+            timer.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        distillation.run(look)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    distillation.step()

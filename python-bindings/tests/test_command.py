@@ -54,7 +54,7 @@ def test_accuracy_on_labels(teacher, tmp_path, capsys):
     assert run(capsys, "evaluate", teacher, tmp_path / "data.npz") == {"images": 10, "accuracy": 1}
 
 
-def test_onnx_teachers(tmp_path, capsys):
+def test_onnx_teachers(tmp_path, capsys, monkeypatch):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     from onnx import TensorProto, helper, numpy_helper
@@ -64,8 +64,20 @@ def test_onnx_teachers(tmp_path, capsys):
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 4])],
         [numpy_helper.from_array(np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32), "weights")])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "teacher.onnx")
-    report = run(capsys, "distill", "--teacher", tmp_path / "teacher.onnx", "-o", tmp_path / "student.safetensors", *SMALL)
-    assert report["steps"] == 3
+    distill = "distill", "--teacher", tmp_path / "teacher.onnx", "-o", tmp_path / "student.safetensors", *SMALL
+    assert run(capsys, *distill)["steps"] == 3
+    made = []
+    monkeypatch.setattr("dafl._command.OnnxTeacher", lambda *given, **options: made.append(
+        dafl.onnx.Teacher(*given, **options)) or made[-1])
+    said = "--input-shape", "1,8,8", "--answers", "logits", "--output-name", "logits", "--layout", "NHWC"
+    assert run(capsys, *distill, *said, "--input-range", "-1,1")["steps"] == 3
+    assert run(capsys, *distill, "--input-mean", "-0.5", "--input-deviation", "2")["steps"] == 3
+    assert [teacher.units.range for teacher in made] == [(-1, 1), None]
+    assert (made[0].answers, made[0].input_shape) == ("logits", (1, 8, 8))
+    assert made[0]._session.get_session_options().intra_op_num_threads == 1  # as SMALL says
+    assert set(made[1].units.mean) == {-0.5} and set(made[1].units.deviation) == {2}
+    assert main([*map(str, distill), "--output-name", "scores"]) == 1
+    assert "'scores' is none of the model's outputs: logits" in capsys.readouterr().err
 
 
 def test_a_picture(tmp_path, capsys):
@@ -103,6 +115,8 @@ def test_a_reader_that_has_seen_enough(teacher):
     (["distill", "--teacher", "TEACHER", "--student", "lenet9", "-o", "x.safetensors"], "lenet9"),
     (["distill", "--teacher", "TEACHER", "--input-shape", "1,9,9", "-o", "x.safetensors"], "input_shape"),
     (["distill", "--teacher", "TEACHER", "--answers", "labels", "-o", "x.safetensors"], "--answers"),
+    (["distill", "--teacher", "TEACHER", "--output-name", "logits", "-o", "x.safetensors"], "--output-name"),
+    (["distill", "--teacher", "TEACHER", "--input-range", "-1,1", "-o", "x.safetensors"], "--input-range"),
 ])
 def test_a_failure_is_one_sentence_and_one(teacher, tmp_path, capsys, arguments, words):
     np.savez(tmp_path / "other.npz", pixels=np.zeros(3))
@@ -120,6 +134,8 @@ def test_a_failure_is_one_sentence_and_one(teacher, tmp_path, capsys, arguments,
     (["distill", "--teacher", "x", "-o", "x", "--input-shape", "1,2"], "--input-shape"),
     (["distill", "--teacher", "x", "-o", "x", "--set", "images=3"], "images"),
     (["distill", "--teacher", "x", "-o", "x", "--set", "steps=many"], "steps"),
+    (["distill", "--teacher", "x", "-o", "x", "--layout", "HWC"], "--layout"),
+    (["distill", "--teacher", "x", "-o", "x", "--input-mean", "grey"], "--input-mean"),
     (["generate", "x", "-o", "x.npz", "--count", "-1"], "must be at least 1, not -1"),
 ])
 def test_a_wrong_command_line_is_two(capsys, arguments, words):

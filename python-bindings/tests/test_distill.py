@@ -58,6 +58,69 @@ def test_on_step_ends_the_run_and_resume_goes_on(numpy_teacher, kind):
     assert result.history["step"].tolist() == [1, 2, 3, 4] and result.student is not student
 
 
+def test_on_step_may_be_told_the_result(numpy_teacher):
+    seen = []
+
+    def on_step(progress, result):
+        assert isinstance(result, dafl.Result) and result.last is progress
+        seen.append((progress.step, len(result.history["step"])))
+
+    result = dafl.distill(numpy_teacher.teacher(), on_step=on_step, **QUIET)
+    assert seen == [(1, 1), (2, 2), (3, 3), (4, 4)] and result.last.step == 4
+
+
+@pytest.mark.parametrize("listener", [
+    lambda seen: seen.append, lambda seen: lambda progress, seen=seen: seen.append(progress),
+    lambda seen: lambda *arguments: seen.extend(arguments), lambda seen: lambda progress, *, extra=1: seen.append(progress)])
+def test_who_does_not_ask_for_the_result_is_told_progress_alone(numpy_teacher, listener):
+    seen = []
+    dafl.distill(numpy_teacher.teacher(), on_step=listener(seen), **QUIET)
+    assert [progress.step for progress in seen] == [1, 2, 3, 4]
+
+
+@pytest.mark.xfail(strict=False, reason="needs the library's side: calls within on_step")
+def test_on_step_may_look_at_student_images_and_progress(numpy_teacher):
+    students = []
+
+    def on_step(progress, result):
+        images, logits = result.generate(3)
+        assert np.allclose(logits, numpy_teacher.forward(images)[0], atol=1e-5)
+        assert result.queries == progress.teacher_images + 3
+        assert result.distillation.generator().info.outputs == 64 and result.student is result.student
+        students.append(result.student)
+
+    result = dafl.distill(numpy_teacher.teacher(), on_step=on_step, **QUIET)
+    assert result.last.step == 4 and len({id(student) for student in students}) == 4
+
+
+@pytest.mark.xfail(strict=False, reason="needs the library's side: calls within on_step")
+@pytest.mark.parametrize("exception", [LookupError("mine"), KeyboardInterrupt("mine")])
+def test_what_the_teacher_raises_within_on_step_comes_out_of_generate(numpy_teacher, exception):
+    caught, armed = [], []
+
+    def forward(images):
+        if armed:
+            armed.clear()
+            raise exception
+        return numpy_teacher.forward(images)
+
+    def on_step(progress, result):
+        armed.append(True)
+        try:
+            result.generate(3)
+        except type(exception) as raised:
+            caught.append(raised)
+        result.generate(3)
+
+    result = dafl.distill(numpy_teacher.teacher(forward), on_step=on_step, **QUIET)
+    assert caught == [exception] * 4 and result.last.step == 4
+    with pytest.raises(type(exception)) as raised:
+        dafl.distill(numpy_teacher.teacher(forward), **QUIET,
+                     on_step=lambda progress, result: armed.append(True) or result.generate(3))
+    assert raised.value is exception
+    assert dafl.Result.so_far(exception).last.step == 1
+
+
 def test_any_exception_leaves_the_result_so_far(numpy_teacher):
     exception = LookupError("mine")
 

@@ -4,6 +4,7 @@ import copy
 import logging
 import pickle
 import threading
+import typing
 
 import numpy as np
 import pytest
@@ -137,7 +138,30 @@ def test_a_distillation_in_use_is_busy_for_another_thread(numpy_teacher):
 def test_every_option_of_the_header_has_its_keyword():
     fields = {name for name, _ in DistillationOptions._fields_} - {"struct_size", "log", "log_user_data"}
     fields -= {"image_count", "metadata_groups", "input_count"}  # the arrays tell
-    assert fields == set(dafl.Options.__annotations__)
+    assert fields == set(dafl.Options.__annotations__) - {"input_range"}
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_options_can_be_read_back(numpy_teacher, preset):
+    given = SMALL | {"entropy_weight": 3.0, "gradients": "teacher", "seed": 2**64 - 1}
+    distillation = dafl.Distillation(numpy_teacher.teacher(), preset, **given)
+    options = distillation.options
+    assert options.items() >= given.items()
+    assert set(options) == {name for name, kind in typing.get_type_hints(dafl.Options).items() if kind in (str, int, float)}
+    assert all(type(value) in (str, int, float) for value in options.values())
+    rest = dafl.Distillation(numpy_teacher.teacher(), preset, student="mlp-64-4").options
+    assert rest["image_source"] == "generator" and (rest["replay_capacity"] == 0) == (preset == "paper")
+    options["steps"] = 0
+    assert distillation.options["steps"] == SMALL["steps"]
+
+
+def test_options_read_back_make_the_same_distillation(tmp_path):
+    first = dafl.Distillation(NumPyTeacher().teacher(), **SMALL, seed=5)
+    second = dafl.Distillation(NumPyTeacher().teacher(), "paper", **first.options)
+    assert first.options == second.options
+    first.run()
+    second.run()
+    assert saved_bytes(first.student(), tmp_path / "first") == saved_bytes(second.student(), tmp_path / "second")
 
 
 @pytest.mark.parametrize("options, kind, message", [

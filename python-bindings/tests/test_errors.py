@@ -1,6 +1,8 @@
 """Failures are the library's sentence in a class that says what kind it is, and Python's own kind where there is one."""
 
+import copy
 import errno
+import os
 import pickle
 
 import numpy as np
@@ -45,5 +47,24 @@ def test_a_file_errors_errno_is_the_systems_or_none(tmp_path):
     for path, number in ((tmp_path / "missing.safetensors", errno.ENOENT), (tmp_path, None)):
         with pytest.raises(dafl.FileError) as raised:
             dafl.Network.load(path)
-        for same in (raised.value, pickle.loads(pickle.dumps(raised.value))):
-            assert (same.errno, same.filename, same.status) == (number, None, errors.IO) and str(path) in str(same)
+        copies = pickle.loads(pickle.dumps(raised.value)), copy.copy(raised.value), copy.deepcopy(raised.value)
+        for same in (raised.value, *copies):
+            assert type(same) is dafl.FileError
+            assert (same.errno, same.filename, same.status) == (number, str(path), errors.IO)
+            assert str(same) == same.message == raised.value.message and str(same).startswith(f"{path}: ")
+
+
+def test_a_file_errors_filename_is_the_path_as_it_was_given(tmp_path):
+    """Whatever is in it, and whichever way the file went."""
+    strange = tmp_path / "no such: folder" / "n\u00f6.safetensors"
+    for given in (strange, str(strange), os.fsencode(strange)):
+        for act in (dafl.Network.load, dafl.Network("mlp-4-2").save):
+            with pytest.raises(OSError) as raised:
+                act(given)
+            assert raised.value.filename == os.fspath(given) and raised.value.errno == errno.ENOENT
+            assert str(raised.value).startswith(f"{strange}: ")
+
+
+def test_a_file_error_without_a_file():
+    error = pickle.loads(pickle.dumps(errors.of_status(errors.IO, "what happened")))
+    assert (error.filename, error.errno, error.message) == (None, None, "what happened")

@@ -88,6 +88,21 @@ def test_predict_of_an_mlp_is_numpys():
         network.predict(images[:, 1:])
 
 
+def test_probabilities_are_the_softmax_of_the_outputs():
+    network = dafl.Network("mlp-64-16-4", seed=1)
+    images = np.random.default_rng(0).standard_normal((5, 64), np.float32) * 1000
+    outputs = network.predict(images).astype(np.float64)
+    expected = np.exp(outputs - outputs.max(1, keepdims=True))
+    probabilities = network.predict_proba(images)
+    assert probabilities.dtype == np.float32 and np.allclose(probabilities, expected / expected.sum(1, keepdims=True), atol=1e-5)
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-6) and (probabilities.argmax(1) == outputs.argmax(1)).all()
+
+
+def test_info_is_read_once():
+    network = dafl.Network("mlp-64-16-4")
+    assert network.info is network.info
+
+
 def two_blobs() -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, 200)

@@ -52,6 +52,74 @@ def test_a_forest_answers_probabilities():
     assert np.allclose(teacher.forward(images), forest.predict_proba(images.reshape(5, 64)))
 
 
+def test_several_outputs_and_one_class_are_refused():
+    ensemble = pytest.importorskip("sklearn.ensemble", reason="scikit-learn is not installed")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.multioutput import MultiOutputClassifier
+    rows, both = np.random.default_rng(0).standard_normal((60, 8)), np.random.default_rng(1).integers(0, 2, (60, 2))
+    for estimator in (ensemble.RandomForestClassifier(2), MultiOutputClassifier(LogisticRegression()),
+                      OneVsRestClassifier(LogisticRegression())):
+        estimator.fit(rows, both)
+        with pytest.raises(ValueError, match="several outputs"):
+            dafl.sklearn.Teacher(estimator)
+    with pytest.raises(ValueError, match="one class only: 3"):
+        dafl.sklearn.Teacher(ensemble.RandomForestClassifier(2).fit(rows, np.full(60, 3)))
+
+    class Listing(Nearest):
+        def predict_proba(self, rows: np.ndarray) -> list:
+            return [np.zeros((len(rows), 2))] * 3
+
+    with pytest.raises(ValueError, match="list of 3"):
+        dafl.sklearn.Teacher(Listing(), input_shape=(1, 8, 8))
+
+
+def test_pipelines_take_raw_rows_and_what_only_decides_gives_labels():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from sklearn.linear_model import LogisticRegression, RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+    rng = np.random.default_rng(0)
+    rows = (rng.standard_normal((200, 64)) * 40 + 100).astype(np.float32)
+    names = np.array(["a", "b", "c", "d"])[rows[:, :4].argmax(1)]
+    given = rows[:9].reshape(9, 64, 1, 1)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, names)
+    teacher = dafl.sklearn.Teacher(pipeline, input_mean=100, input_deviation=40)
+    teacher.settle()
+    assert teacher.answers == "probabilities" and np.allclose(teacher.forward(given), pipeline.predict_proba(rows[:9]))
+    for estimator in (LinearSVC(), RidgeClassifier(), make_pipeline(StandardScaler(), LinearSVC())):
+        estimator.fit(rows, names)
+        teacher = dafl.sklearn.Teacher(estimator)
+        teacher.settle()
+        assert (teacher.answers, teacher.input_shape, teacher.classes) == ("labels", (64, 1, 1), 4)
+        assert (estimator.classes_[np.asarray(teacher.forward(given)).argmax(1)] == estimator.predict(rows[:9])).all()
+        assert dafl.distill(teacher, **QUIET).last.step == 4
+
+
+def test_an_estimator_that_does_not_say_its_features():
+    class Silent(Nearest):
+        n_features_in_ = None
+
+    assert dafl.sklearn.Teacher(Silent(), input_shape=(1, 8, 8)).classes == 4
+    with pytest.raises(ValueError, match="input shape is not known"):
+        dafl.sklearn.Teacher(Silent()).settle()
+
+
+@pytest.mark.parametrize("package, name", [("lightgbm", "LGBMClassifier"), ("xgboost", "XGBClassifier")])
+def test_classifiers_of_boosting_packages(package, name):
+    module = pytest.importorskip(package, reason=f"{package} is not installed")
+    rows = np.random.default_rng(0).standard_normal((200, 64)).astype(np.float32)
+    estimator = getattr(module, name)(n_estimators=3, **{"verbose": -1} if package == "lightgbm" else {})
+    estimator.fit(rows, rows[:, :4].argmax(1))
+    teacher = dafl.sklearn.Teacher(estimator)
+    assert dafl.distill(teacher, **QUIET).last.step == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = estimator.predict_proba(rows[:5])
+    assert np.allclose(teacher.forward(rows[:5].reshape(5, 64, 1, 1)), expected)
+
+
 def test_names_of_columns_are_not_asked_for():
     class Named(Nearest):
         feature_names_in_ = np.array([f"pixel{i}" for i in range(64)], object)
