@@ -126,7 +126,7 @@ static void test_regularizer_callback(void) {
     options.regularizer_weight = 2;
     dafl_distillation *distillation = NULL;
     WORKS(dafl_distillation_create(&teacher, &options, &distillation));
-    CHECK(state.calls > 0);
+    CHECK(state.calls > 1); /* its gradient was compared with differences of its value */
     dafl_progress progress = {.struct_size = sizeof progress};
     int calls = state.calls;
     WORKS(dafl_distillation_step(distillation, &progress));

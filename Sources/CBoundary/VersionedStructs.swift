@@ -1,0 +1,38 @@
+import CDafl
+import Distillation
+import Training
+
+// Sizes are pinned: they are those of version 0.1.0.
+
+extension dafl_network_info: VersionedStruct {
+    static var firstSize: Int { 80 }
+}
+
+extension dafl_tensor: VersionedStruct {
+    static var firstSize: Int { 104 }
+}
+
+extension dafl_train_options: VersionedStruct {
+    static var firstSize: Int { 88 }
+    static var defaults: Self { SupervisedTraining().inC }
+}
+
+extension dafl_teacher: VersionedStruct {
+    static var firstSize: Int { 88 }
+}
+
+extension dafl_progress: VersionedStruct {
+    static var firstSize: Int { 136 }
+}
+
+extension dafl_distillation_options: VersionedStruct {
+    static var firstSize: Int { 304 }
+    static var defaults: Self {
+        var defaults = Self()
+        defaults.student = StaticText.pointer("lenet5-half")
+        defaults.instruction_set = StaticText.pointer("auto")
+        defaults.convolution = StaticText.pointer("fast")
+        Preset.fast.options.write(to: &defaults)
+        return defaults
+    }
+}
