@@ -9,14 +9,19 @@
  *
  * In the order of reading: status and errors, networks, distillation.
  *
- * Threads.    A handle belongs to one thread at a time; a call that finds it in use answers DAFL_ERROR_BUSY and changes
- *             nothing. Different handles work in parallel. Callbacks run on the thread that called the library; they must
- *             not use the handle that called them (it answers DAFL_ERROR_BUSY), throw or longjmp, and what they are handed
- *             is valid during the call only. After a fork, the child's copies of handles work on one thread.
+ * Threads.    Different handles work in parallel. Calls that only read a network (describe, tensor, save, predict,
+ *             features, evaluate) may run on it at once, each with threads of its own; those that change it, and all
+ *             those of a distillation, need the handle for themselves: a call that finds it in use returns DAFL_ERROR_BUSY
+ *             and changes nothing. Callbacks run on the thread that called the library; they must not use the handle that
+ *             called them (it returns DAFL_ERROR_BUSY), but for progress, which may look at its distillation; they must not
+ *             throw or longjmp, and what they are handed is valid during the call only. The library's own threads sleep between calls and block all signals. After a fork, the child's copies
+ *             of handles work on one thread.
  * Memory.     What a function writes to `out` is the caller's, to be freed with the matching destroy function; every
  *             other pointer handed out is the library's and says how long it lives.
  * Structs.    Each begins with struct_size = sizeof the struct; the init function sets it and fills in the defaults.
- *             That is what lets a program built against an older header run with a newer library.
+ *             That is what lets a program built against an older header run with a newer library: fields that it does not
+ *             have are as the init function would leave them. In a struct that the library fills it writes no further than
+ *             struct_size and the fields that it knows.
  * Numbers.    Images and logits are float32, row by row: images [count, channels, height, width], logits [count, classes].
  * Randomness. Comes from the seeds in the options and from nowhere else: the same seed, thread count and build give the
  *             same bytes.
@@ -240,9 +245,10 @@ dafl_status dafl_network_tensor_named(dafl_network *network, const char *name, d
 dafl_status dafl_network_set_tensor(dafl_network *network, const char *name, const float *data, int64_t count);
 
 /*
- * Says how many threads this network's predict, evaluate and train use.
+ * Says how many threads each call of this network's predict, features, evaluate and train uses.
  *
- * threads: from 1 to 1024; 0, as at first, means as many as the processors this process may use.
+ * threads: from 1 to 1024; 0, as at first, means as many as the processors this process may use, of which a control
+ *   group may grant it a share. Where the system refuses threads, there are fewer.
  */
 dafl_status dafl_network_set_threads(dafl_network *network, int64_t threads);
 
@@ -286,13 +292,14 @@ dafl_status dafl_train_options_init(dafl_train_options *options, size_t struct_s
 
 /*
  * Trains a classifier on labelled images with the cross entropy of its outputs: for teachers, and for the students that
- * a distilled one is compared with. On failure, and when on_epoch stops it, the weights are those that it has come to.
+ * a distilled one is compared with. On failure, and when on_epoch or on_step stops it, the weights are those that it
+ * has come to.
  *
  * images: inputs [count, channels, height, width].
  * labels: the class of each, from 0 to outputs - 1.
  * count: how many, at least 1.
  * options: initialised before with dafl_train_options_init.
- * Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch returned.
+ * Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch or on_step returned.
  */
 dafl_status dafl_network_train(dafl_network *network, const float *images, const int64_t *labels, int64_t count,
                                const dafl_train_options *options);
@@ -603,7 +610,9 @@ dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progres
 /*
  * Does the steps still to do, or as many as max_teacher_queries allow; to have used those up is a good end.
  *
- * progress: called after each; may be NULL.
+ * progress: called after each; may be NULL. It may use this handle, on the thread that it is called on, for
+ *   dafl_distillation_progress, dafl_distillation_student, dafl_distillation_generator and dafl_distillation_generate,
+ *   which change nothing of what follows.
  * user_data: handed to progress.
  * Returns: as dafl_distillation_step, or what progress returned. Another call goes on from there.
  */

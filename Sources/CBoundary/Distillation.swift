@@ -12,9 +12,7 @@ public typealias DistillationHandle = OpaquePointer
 @c @implementation
 public func dafl_teacher_init(_ teacher: UnsafeMutablePointer<dafl_teacher>?, _ struct_size: Int) -> dafl_status {
     answering {
-        var defaults = dafl_teacher()
-        defaults.answers = Int64(DAFL_ANSWERS_AUTO)
-        try SizedStruct.initialise(teacher, "teacher", size: struct_size, defaults)
+        try SizedStruct.initialise(teacher, "teacher", size: struct_size, .defaults)
     }
 }
 
@@ -26,9 +24,7 @@ public func dafl_distillation_options_init(
     _ options: UnsafeMutablePointer<dafl_distillation_options>?, _ struct_size: Int
 ) -> dafl_status {
     answering {
-        var defaults = dafl_distillation_options()
-        OptionFields.write(Preset.fast.options, to: &defaults)
-        try SizedStruct.initialise(options, "options", size: struct_size, defaults)
+        try SizedStruct.initialise(options, "options", size: struct_size, .defaults)
     }
 }
 
@@ -95,7 +91,7 @@ public func dafl_distillation_create_from_network(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
-        try using(teacher, "teacher", as: NetworkObject.self) { object in
+        try using(teacher, "teacher", as: NetworkObject.self, .shared) { object in
             let teacher = NetworkTeacher(try object.network.copy())
             let options = try SizedStruct.read(options, "options")
             out.pointee = makeHandle(try DistillationObject(teacher: teacher, answers: .logits, options))
@@ -128,7 +124,9 @@ public func dafl_distillation_step(
 
 /// Does the steps still to do, or as many as max_teacher_queries allow; to have used those up is a good end.
 ///
-/// - Parameter progress: called after each; may be NULL.
+/// - Parameter progress: called after each; may be NULL. It may use this handle, on the thread that it is called on, for
+///   `dafl_distillation_progress`, `dafl_distillation_student`, `dafl_distillation_generator` and
+///   `dafl_distillation_generate`, which change nothing of what follows.
 /// - Parameter user_data: handed to progress.
 /// - Returns: as `dafl_distillation_step`, or what progress returned. Another call goes on from there.
 @c @implementation
@@ -147,7 +145,7 @@ public func dafl_distillation_run(
                     return distillation.log(.info, error.description)
                 }
                 guard let progress else { continue }
-                let code = withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) }
+                let code = object.lend { withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) } }
                 guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }
             }
         }
@@ -162,7 +160,7 @@ public func dafl_distillation_progress(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<dafl_progress>?
 ) -> dafl_status {
     answering {
-        try using(distillation, "distillation", as: DistillationObject.self) { object in
+        try using(distillation, "distillation", as: DistillationObject.self, .exclusiveOrLent) { object in
             try SizedStruct.fill(out, "out", object.distillation.progress.inC)
         }
     }
@@ -191,7 +189,7 @@ public func dafl_distillation_generate(
     _ logits: UnsafeMutablePointer<Float>?
 ) -> dafl_status {
     answering {
-        try using(distillation, "distillation", as: DistillationObject.self) { object in
+        try using(distillation, "distillation", as: DistillationObject.self, .exclusiveOrLent) { object in
             try object.distillation.cancellation.check()
             try object.distillation.generate(
                 count: requireRows(count, of: object.distillation.student.inputShape.count),
@@ -241,7 +239,7 @@ private func handOut(
 ) throws {
     let out = try require(out, "out")
     out.pointee = nil
-    try using(handle, "distillation", as: DistillationObject.self) { object in
+    try using(handle, "distillation", as: DistillationObject.self, .exclusiveOrLent) { object in
         out.pointee = makeHandle(NetworkObject(try network(object.distillation)))
     }
 }

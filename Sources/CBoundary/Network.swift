@@ -71,7 +71,7 @@ public func dafl_network_load_as(
 @c @implementation
 public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
             try object.network.save(path: requirePath(path, "path"))
         }
     }
@@ -83,7 +83,7 @@ public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<C
 @c @implementation
 public func dafl_network_describe(_ network: NetworkHandle?, _ out: UnsafeMutablePointer<dafl_network_info>?) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
             try SizedStruct.fill(out, "out", object.info)
         }
     }
@@ -98,7 +98,7 @@ public func dafl_network_tensor(
     _ network: NetworkHandle?, _ index: Int64, _ out: UnsafeMutablePointer<dafl_tensor>?
 ) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
             let index = try requireWhole(index, "index", 0...object.network.parameters.count - 1)
             try SizedStruct.fill(out, "out", object.tensor(index))
         }
@@ -114,7 +114,7 @@ public func dafl_network_tensor_named(
     _ network: NetworkHandle?, _ name: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<dafl_tensor>?
 ) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
             try SizedStruct.fill(out, "out", object.tensor(try index(of: name, in: object.network)))
         }
     }
@@ -153,9 +153,10 @@ private func index(of name: UnsafePointer<CChar>?, in network: Networks.Network)
     return index
 }
 
-/// Says how many threads this network's predict, evaluate and train use.
+/// Says how many threads each call of this network's predict, features, evaluate and train uses.
 ///
-/// - Parameter threads: from 1 to 1024; 0, as at first, means as many as the processors this process may use.
+/// - Parameter threads: from 1 to 1024; 0, as at first, means as many as the processors this process may use, of which
+///   a control group may grant it a share. Where the system refuses threads, there are fewer.
 @c @implementation
 public func dafl_network_set_threads(_ network: NetworkHandle?, _ threads: Int64) -> dafl_status {
     answering {
@@ -175,10 +176,11 @@ public func dafl_network_predict(
     _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ count: Int64, _ outputs: UnsafeMutablePointer<Float>?
 ) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
-            try object.predictor().predict(
-                rows: require(images, "images"), count: requireRows(count, of: object.network.inputShape.count),
-                outputs: require(outputs, "outputs"))
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
+            let images = try require(images, "images")
+            let outputs = try require(outputs, "outputs")
+            let count = try requireRows(count, of: object.network.inputShape.count)
+            try object.withWorker { try $0.predictor.predict(rows: images, count: count, outputs: outputs) }
         }
     }
 }
@@ -194,10 +196,11 @@ public func dafl_network_features(
     _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ count: Int64, _ features: UnsafeMutablePointer<Float>?
 ) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
-            try object.predictor().features(
-                rows: require(images, "images"), count: requireRows(count, of: object.network.inputShape.count),
-                features: require(features, "features"))
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
+            let images = try require(images, "images")
+            let features = try require(features, "features")
+            let count = try requireRows(count, of: object.network.inputShape.count)
+            try object.withWorker { try $0.predictor.features(rows: images, count: count, features: features) }
         }
     }
 }
@@ -215,11 +218,12 @@ public func dafl_network_evaluate(
     _ out: UnsafeMutablePointer<Double>?
 ) -> dafl_status {
     answering {
-        try using(network, "network", as: NetworkObject.self) { object in
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
             let examples = try Examples(images, labels, count, for: object.network)
             let out = try require(out, "out")
-            out.pointee = try object.predictor().accuracy(
-                rows: examples.images, labels: examples.labels, count: examples.count)
+            out.pointee = try object.withWorker {
+                try $0.predictor.accuracy(rows: examples.images, labels: examples.labels, count: examples.count)
+            }
         }
     }
 }
@@ -230,18 +234,19 @@ public func dafl_network_evaluate(
 @c @implementation
 public func dafl_train_options_init(_ options: UnsafeMutablePointer<dafl_train_options>?, _ struct_size: Int) -> dafl_status {
     answering {
-        try SizedStruct.initialise(options, "options", size: struct_size, SupervisedTraining().inC)
+        try SizedStruct.initialise(options, "options", size: struct_size, .defaults)
     }
 }
 
 /// Trains a classifier on labelled images with the cross entropy of its outputs: for teachers, and for the students that a
-/// distilled one is compared with. On failure, and when on_epoch stops it, the weights are those that it has come to.
+/// distilled one is compared with. On failure, and when on_epoch or on_step stops it, the weights are those that it has come to.
 ///
 /// - Parameter images: inputs [count, channels, height, width].
 /// - Parameter labels: the class of each, from 0 to outputs - 1.
 /// - Parameter count: how many, at least 1.
 /// - Parameter options: initialised before with `dafl_train_options_init`.
-/// - Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch returned.
+/// - Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch
+///   or on_step returned.
 @c @implementation
 public func dafl_network_train(
     _ network: NetworkHandle?, _ images: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ count: Int64,
@@ -252,11 +257,17 @@ public func dafl_network_train(
             let examples = try Examples(images, labels, count, for: object.network)
             let c = try SizedStruct.read(options, "options")
             let training = try SupervisedTraining(c)
-            try training.train(
-                object.network, rows: examples.images, labels: examples.labels, count: examples.count, object.compute()
-            ) { epoch, loss in
-                guard let code = c.on_epoch?(c.user_data, Int64(epoch), Int64(training.epochs), loss), code != 0 else { return }
-                throw CallbackStop(code: code, callback: "on_epoch")
+            try object.withWorker { worker in
+                try training.train(
+                    object.network, rows: examples.images, labels: examples.labels, count: examples.count, worker.compute,
+                    onStep: { step, steps, loss in
+                        let code = c.on_step?(c.user_data, Int64(step), Int64(steps), loss)
+                        if let code, code != 0 { throw CallbackStop(code: code, callback: "on_step") }
+                    },
+                    onEpoch: { epoch, loss in
+                        let code = c.on_epoch?(c.user_data, Int64(epoch), Int64(training.epochs), loss)
+                        if let code, code != 0 { throw CallbackStop(code: code, callback: "on_epoch") }
+                    })
             }
         }
     }

@@ -2,14 +2,15 @@ import CDafl
 import Glibc
 import Networks
 import Numerics
+import Synchronization
 import Training
 
-/// What a `dafl_network *` points to.
+/// What a `dafl_network *` points to. Calls that read it, several at a time, each take a worker of their own.
 final class NetworkObject: HandledObject {
     let network: Network
     private var threads = 0
-    private var startedCompute: Compute?
-    private var startedPredictor: Predictor?
+    /// Those that no call has taken.
+    private let workers = Mutex<[Worker]>([])
     /// C strings that live as long as the network.
     private let architecture: UnsafeMutablePointer<CChar>?
     private let names: [UnsafeMutablePointer<CChar>?]
@@ -25,25 +26,26 @@ final class NetworkObject: HandledObject {
         for name in names { free(name) }
     }
 
-    /// The network's own threads, started when they are first needed.
-    func compute() throws -> Compute {
-        if let startedCompute { return startedCompute }
-        let compute = try Compute(threads: threads, level: InstructionSet.level(named: "auto"))
-        startedCompute = compute
-        return compute
+    /// Threads, and memory for the network's activations. One call uses it at a time.
+    final class Worker: @unchecked Sendable {
+        let compute: Compute
+        let predictor: Predictor
+
+        fileprivate init(_ network: Network, threads: Int) throws {
+            compute = try Compute(threads: threads, level: InstructionSet.level(named: "auto"))
+            predictor = try Predictor(network, compute)
+        }
     }
 
-    /// What runs the network on the host's images.
-    func predictor() throws -> Predictor {
-        if let startedPredictor { return startedPredictor }
-        let predictor = try Predictor(network, compute())
-        startedPredictor = predictor
-        return predictor
+    /// Calls `body` with a worker that no other call has, made when all are taken. There come to be as many as calls at once.
+    func withWorker<Result>(_ body: (Worker) throws -> Result) throws -> Result {
+        let worker = try workers.withLock { $0.popLast() } ?? Worker(network, threads: threads)
+        defer { workers.withLock { $0.append(worker) } }
+        return try body(worker)
     }
 
     func setThreads(_ threads: Int) {
-        startedPredictor = nil
-        startedCompute = nil
+        workers.withLock { $0 = [] }
         self.threads = threads
     }
 

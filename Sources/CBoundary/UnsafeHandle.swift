@@ -1,17 +1,56 @@
+import Glibc
 import Numerics
 import Synchronization
 
-/// What a handle points to: an object for one thread at a time.
+/// What a handle points to: an object that one call changes, or that several calls read, at a time.
 class HandledObject {
-    private let isBusy = Atomic<Bool>(false)
+    /// How many calls read it; -1 while one changes it.
+    private let users = Atomic<Int>(0)
+    /// The thread that may use it within a callback of the call that changes it; 0 for none.
+    private let borrower = Atomic<UInt>(0)
 
-    fileprivate func enter() -> Bool {
-        isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    /// Calls `callback`, during which this thread, and no other, can use the object by `Use.exclusiveOrLent`. For a call that
+    /// changes the object and is between two changes.
+    func lend<Result>(during callback: () throws -> Result) rethrows -> Result {
+        borrower.store(pthread_self(), ordering: .releasing)
+        defer { borrower.store(0, ordering: .releasing) }
+        return try callback()
     }
 
-    fileprivate func leave() {
-        isBusy.store(false, ordering: .releasing)
+    fileprivate func enter(_ use: Use) -> Entry? {
+        var before = users.load(ordering: .relaxed)
+        while use == .shared ? before >= 0 : before == 0 {
+            let (done, now) = users.weakCompareExchange(
+                expected: before, desired: use == .shared ? before + 1 : -1, ordering: .acquiring)
+            if done { return use == .shared ? .shared : .exclusive }
+            before = now
+        }
+        // Not lent on: callbacks of the call that borrows it find it in use.
+        guard use == .exclusiveOrLent,
+            borrower.compareExchange(expected: pthread_self(), desired: 0, ordering: .acquiring).exchanged
+        else { return nil }
+        return .borrowed
     }
+
+    fileprivate func leave(_ entry: Entry) {
+        switch entry {
+        case .shared: users.subtract(1, ordering: .releasing)
+        case .exclusive: users.store(0, ordering: .releasing)
+        case .borrowed: borrower.store(pthread_self(), ordering: .releasing)
+        }
+    }
+
+    fileprivate enum Entry { case shared, exclusive, borrowed }
+}
+
+/// How a call uses the object of a handle.
+enum Use {
+    /// Reads it, while other calls may read it too.
+    case shared
+    /// Changes it, alone.
+    case exclusive
+    /// As `exclusive`, and also within a callback during which the object is lent.
+    case exclusiveOrLent
 }
 
 /// A handle that owns the object, for the host to destroy.
@@ -31,14 +70,14 @@ func sharedObject<Object: HandledObject>(_ handle: OpaquePointer, as type: Objec
 }
 
 /// Uses the handle's object.
-/// - Throws: `invalidArgument` for NULL, `busy` when a call is at work on it, and what `body` throws.
+/// - Throws: `invalidArgument` for NULL, `busy` when a call at work on it is in the way, and what `body` throws.
 func using<Object: HandledObject>(
-    _ handle: OpaquePointer?, _ name: String, as type: Object.Type, _ body: (Object) throws -> Void
+    _ handle: OpaquePointer?, _ name: String, as type: Object.Type, _ use: Use = .exclusive, _ body: (Object) throws -> Void
 ) throws {
     let object = sharedObject(try require(handle, name), as: type)
-    guard object.enter() else {
+    guard let entry = object.enter(use) else {
         throw DaflError(.busy, "the \(name) is in use: by another thread, or by the call that this callback serves")
     }
-    defer { object.leave() }
+    defer { object.leave(entry) }
     try body(object)
 }

@@ -15,12 +15,14 @@ package struct SupervisedTraining {
 
     package init() { reset() }
 
-    /// Trains on images [count, input] with labels [count]; calls `onEpoch` with the epoch, from 1, and its mean loss. An
+    /// Trains on images [count, input] with labels [count]; calls `onStep` with the step, from 1, of how
+    /// many, and its loss, and `onEpoch` with the epoch, from 1, and its mean loss. An
     /// epoch's last batch is smaller when the batch size does not divide the count.
     /// - Throws: `diverged` when a loss or, after an epoch, a weight is not finite, and what `onEpoch` throws.
     package func train(
         _ network: Network, rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int,
-        _ compute: Compute, onEpoch: (Int, Double) throws -> Void
+        _ compute: Compute, onStep: (Int, Int, Double) throws -> Void = { _, _, _ in },
+        onEpoch: (Int, Double) throws -> Void
     ) throws {
         var random = Philox(seed: seed, stream: .order)
         let optimizer = try optimizer.make(
@@ -28,7 +30,9 @@ package struct SupervisedTraining {
         let whole = try Step(network, samples: min(batchSize, count), compute)
         let rest = count % batchSize == 0 || count < batchSize ? nil : try Step(network, samples: count % batchSize, compute)
         let order = try Indices(count: count)
-        let stepsPerEpoch = (count + batchSize - 1) / batchSize
+        let stepsPerEpoch = count / batchSize + (count % batchSize == 0 ? 0 : 1)
+        let (product, isBeyondAll) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+        let steps = isBeyondAll ? Int.max : product
 
         for epoch in 0..<epochs {
             random.permute(order)
@@ -39,10 +43,10 @@ package struct SupervisedTraining {
                 guard loss.isFinite else {
                     throw DaflError(.diverged, "the loss of epoch \(epoch + 1) is \(loss); try a smaller learning_rate")
                 }
-                optimizer.step(
-                    learningRate: schedule.rate(
-                        initial: learningRate, step: epoch * stepsPerEpoch + index, of: epochs * stepsPerEpoch))
+                let done = epoch * stepsPerEpoch + index
+                optimizer.step(learningRate: schedule.rate(initial: learningRate, step: done, of: steps))
                 total += loss * Double(step.samples)
+                try onStep(done + 1, steps, loss)
             }
             guard network.isFinite else {
                 throw DaflError(.diverged, "weights became infinite in epoch \(epoch + 1); try a smaller learning_rate")

@@ -61,6 +61,8 @@ int main(void) {
     test_distillation();
     test_callbacks();
     test_allocation();
+    test_versions();
+    test_threads();
     test_process();
     printf("%d passed, %d failed\n", atomic_load(&passed), atomic_load(&failed));
     return atomic_load(&failed) > 0;

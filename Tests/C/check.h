@@ -37,5 +37,7 @@ void test_files(void);
 void test_distillation(void);
 void test_callbacks(void);
 void test_allocation(void);
+void test_versions(void);
+void test_threads(void);
 
 #endif

@@ -1,0 +1,40 @@
+import CDafl
+import Distillation
+import Training
+
+// Sizes are pinned: they are those of version 0.1.0.
+
+extension dafl_network_info: VersionedStruct {
+    static var firstSize: Int { 80 }
+}
+
+extension dafl_tensor: VersionedStruct {
+    static var firstSize: Int { 104 }
+}
+
+extension dafl_train_options: VersionedStruct {
+    static var firstSize: Int { 88 }
+    static var defaults: Self { SupervisedTraining().inC }
+}
+
+extension dafl_teacher: VersionedStruct {
+    static var firstSize: Int { 88 }
+    static var defaults: Self {
+        var defaults = Self()
+        defaults.answers = Int64(DAFL_ANSWERS_AUTO)
+        return defaults
+    }
+}
+
+extension dafl_progress: VersionedStruct {
+    static var firstSize: Int { 136 }
+}
+
+extension dafl_distillation_options: VersionedStruct {
+    static var firstSize: Int { 304 }
+    static var defaults: Self {
+        var defaults = Self()
+        OptionFields.write(Preset.fast.options, to: &defaults)
+        return defaults
+    }
+}
