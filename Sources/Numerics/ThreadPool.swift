@@ -193,7 +193,7 @@ final class ThreadPool {
                     if event() { return true }
                     lane_pause()
                 }
-            } while Self.now &- start < 30_000
+            } while Self.now &- start < 50_000
             return false
         }
 
