@@ -127,19 +127,39 @@ typedef struct dafl_tensor {
  */
 typedef int (*dafl_epoch_fn)(void *user_data, int64_t epoch, int64_t epochs, double mean_loss);
 
+/*
+ * Called by dafl_network_train after each batch, counted from 1 over the whole training, with its mean loss in nats. Returns
+ * as above: within an epoch too, a host can stop or see to its signals.
+ */
+typedef int (*dafl_train_step_fn)(void *user_data, int64_t step, int64_t steps, double loss);
+
 /* How dafl_network_train trains. Filled with its defaults by dafl_train_options_init. */
 typedef struct dafl_train_options {
     size_t struct_size;
-    uint64_t seed;         /* of the order of the examples; default 0 */
-    int64_t epochs;        /* passes over the examples, 1 to 2^30; default 10 */
-    int64_t batch_size;    /* examples a step, 1 to 2^30; default 256 */
-    const char *optimizer; /* "adam" (default), "adamw" or "sgd" */
-    const char *schedule;  /* of the learning rate: "constant" (default), "cosine" to zero, or "step" (/10 at 1/2 and 3/4) */
-    double learning_rate;  /* 0 to 1e6; default 1e-3 */
-    double weight_decay;   /* L2 for adam and sgd, decoupled for adamw, 0 to 1e6; default 0 */
-    double momentum;       /* of sgd, 0 to 1; default 0.9 */
-    dafl_epoch_fn on_epoch; /* may be NULL */
-    void *user_data;       /* handed to on_epoch */
+    /* Of the order of the examples. Default 0. */
+    uint64_t seed;
+    /* Passes over the examples. 1 to 2^30; default 10. */
+    int64_t epochs;
+    /* Examples a step. 1 to 2^30; default 256. */
+    int64_t batch_size;
+    /* Kingma and Ba's Adam, Loshchilov and Hutter's AdamW, or gradient descent with momentum. "adam", "adamw" or
+     * "sgd"; default "adam". */
+    const char *optimizer;
+    /* Of the learning rate. "cosine": to zero over the training. "step": a tenth from the middle of it, a hundredth
+     * from three quarters. "constant", "cosine" or "step"; default "constant". */
+    const char *schedule;
+    /* At the start of the schedule. 0 to 1e6; default 1e-3. */
+    double learning_rate;
+    /* L2 for adam and sgd, decoupled for adamw. 0 to 1e6; default 0. */
+    double weight_decay;
+    /* Of sgd. 0 to 1; default 0.9. */
+    double momentum;
+    /* Called after each epoch; may be NULL. */
+    dafl_epoch_fn on_epoch;
+    /* Handed to on_epoch and on_step. */
+    void *user_data;
+    /* Called after each batch; may be NULL. */
+    dafl_train_step_fn on_step;
 } dafl_train_options;
 
 /*
@@ -154,15 +174,26 @@ dafl_status dafl_network_create(const char *architecture, uint64_t seed, dafl_ne
 
 /*
  * Reads a network from a safetensors file that dafl_network_save wrote, or any whose metadata has its "architecture"
- * and whose float32 tensors have its names and shapes.
+ * and whose tensors have its names and shapes. Numbers of F32, F16, BF16 and F64 become float32.
  *
  * path: of the file.
  * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or
- *   holds numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32;
- *   DAFL_ERROR_OUT_OF_MEMORY.
+ *   holds numbers that are not finite as float32 or negative variances; DAFL_ERROR_UNSUPPORTED for tensors of integers
+ *   and other types; DAFL_ERROR_OUT_OF_MEMORY.
  */
 dafl_status dafl_network_load(const char *path, dafl_network **out);
+
+/*
+ * Reads a network from a safetensors file that need not name its architecture, as PyTorch's tools write them.
+ *
+ * path: of the file.
+ * architecture: what kind of network, as described above.
+ * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: as dafl_network_load; also DAFL_ERROR_FORMAT when the file names another architecture, and
+ *   DAFL_ERROR_INVALID_ARGUMENT for an unknown or impossible one.
+ */
+dafl_status dafl_network_load_as(const char *path, const char *architecture, dafl_network **out);
 
 /*
  * Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and
@@ -200,7 +231,7 @@ dafl_status dafl_network_tensor_named(dafl_network *network, const char *name, d
  * Sets a tensor's numbers.
  *
  * name: PyTorch's, for example "conv1.weight".
- * data: row-major numbers, copied; all must be finite.
+ * data: row-major numbers, copied; all must be finite, and a running_var's at least 0.
  * count: how many, which must be the tensor's own count.
  */
 dafl_status dafl_network_set_tensor(dafl_network *network, const char *name, const float *data, int64_t count);
@@ -300,20 +331,24 @@ typedef int (*dafl_teacher_regularizer_fn)(void *user_data, int64_t count, const
 /* What a teacher's rows of logits are, when it cannot give logits. Either way the library counts each image as a query. */
 enum {
     DAFL_ANSWERS_LOGITS = 0,
-    DAFL_ANSWERS_PROBABILITIES = 1, /* their softmax */
-    DAFL_ANSWERS_LABELS = 2         /* the largest number of a row names the winning class; the others say nothing */
+    DAFL_ANSWERS_PROBABILITIES = 1, /* their softmax; of a single number the sigmoid */
+    DAFL_ANSWERS_LABELS = 2,        /* the largest number of a row names the winning class; the others say nothing */
+    DAFL_ANSWERS_AUTO = 3           /* probabilities when all rows for some images of noise are in [0, 1] and add up to 1,
+                                       which the log then tells; else logits */
 };
 
-/* A teacher that the host supplies. Filled with zeros and its size by dafl_teacher_init. */
+/* A teacher that the host supplies. dafl_teacher_init fills in its size, DAFL_ANSWERS_AUTO, and zeros. */
 typedef struct dafl_teacher {
     size_t struct_size;
     void *user_data;                   /* handed to the callbacks */
     int64_t input_shape[3];            /* channels, height, width of an image; a flat vector of d numbers is {d, 1, 1} */
-    int64_t classes;                   /* length of a row of logits, at least 2 */
+    int64_t classes;                   /* length of a row of answers, at least 1. One number is that of class 1 of a two-class
+                                          teacher, whose student has two classes */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
     dafl_teacher_forward_fn forward;   /* must not be NULL */
     dafl_teacher_backward_fn backward; /* may be NULL: a teacher that only answers, see `gradients` in the options */
-    int64_t answers;                   /* DAFL_ANSWERS_LOGITS (0) or another of the list above; backward needs logits */
+    int64_t answers;                   /* one of the list above; backward is NULL with labels, and with probabilities gets the
+                                          gradient by them */
     dafl_teacher_regularizer_fn regularizer; /* may be NULL: see regularizer_weight in the options */
 } dafl_teacher;
 
@@ -352,83 +387,137 @@ typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
 
 /*
  * How a distillation works. dafl_distillation_options_init fills in the "fast" preset, dafl_distillation_options_preset
- * another; then change what you like. 0 means "the preset's own" nowhere: every number is what it says.
+ * another; then change what you like. 0 means "the preset's own" nowhere: every number is what it says. Below, ranges are
+ * followed by the default or, where presets have their own, by the values of "fast" | "paper".
  */
 typedef struct dafl_distillation_options {
     size_t struct_size;
-    const char *student;            /* the student's architecture; default "lenet5-half" */
-    uint64_t seed;                  /* of everything random; default 0 */
-    int64_t threads;                /* 1 to 1024; 0 (default): as many as the processors this process may use */
-    const char *instruction_set;    /* "baseline", "avx2" or "avx512", if the processor has it; "auto" (default): the best it
-                                       has, or the one that the environment variable DAFL_INSTRUCTION_SET names */
-    const char *convolution;        /* "fast" (default): Winograd's algorithm where it pays, or "direct": as convolution is
-                                       defined, for comparisons to the last digits */
-                                    /* ranges, and the numbers of the presets fast | paper */
-    int64_t steps;                  /* of the run, each with one generator step: from 1; 3,600 | 24,000 */
-    int64_t batch_size;             /* images a step of the generator or the student: 1 to 2^30; 128 | 512 */
-    int64_t student_steps;          /* to each generator step: 0 to 2^30; 10 | 1. Every 25th batch is held out to compare
-                                       students; without a replay bank they have none then */
-    int64_t replay_capacity;        /* generated images kept, with the teacher's logits, for the student to learn from: 0, or
-                                       batch_size to 2^30; 409,600 | 0: it learns from the generator's own batch.
-                                       Takes a byte a pixel as it fills, 0.4 GB for 409,600 images of 32 x 32; a
-                                       pixel comes back within 1/510 of its image's span */
-    int64_t restart_steps;          /* a fresh generator every so many steps, for more variety; 60 | 0: one for the run */
-    const char *generator;          /* what makes the teacher's inputs: "convolution", for images and for vectors that are a
-                                       square image of one channel; "perceptron", for anything; or "auto": the convolution
-                                       for images, and for vectors that are a square image with a side from 16 up and
-                                       divisible by 4, such as 784 = 28 x 28, the perceptron for others; "auto" for both */
-    int64_t generator_width;        /* channels of the convolution's widest layers, and an eighth of the perceptron's hidden
-                                       units: 2 to 4096; 16 | 128 */
-    int64_t latent_size;            /* length of the generator's noise vector: 1 to 2^20; 100 | 100 */
-    double one_hot_weight;          /* of L_oh in L_G: -1e6 to 1e6, as the next three; 1 | 1 */
-    double activation_weight;       /* of L_a in L_G; 0.1 | 0.1 */
-    double entropy_weight;          /* of L_ie in L_G; 5 | 5 */
-    double regularizer_weight;      /* of R in L_G, for a teacher with a regularizer, and for networks of the library with batch
-                                       normalisation, whose R compares statistics; 1 | 0 */
-    double temperature;             /* T of L_KD: 1e-3 to 1e3; 1 | 1 */
-    double generator_learning_rate; /* Adam's: 0 to 1e6; 0.2 | 0.2 */
-    double student_learning_rate;   /* Adam's, at the start of its schedule: 0 to 1e6; 2e-3 | 2e-3 */
-    const char *student_schedule;   /* "constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4);
-                                       "cosine" | "constant" */
-    double augmentation;            /* strength of the random shifts, turns, scalings, shears and smoothing of replayed images,
-                                       of which some generated ones become their negatives, and about which the teacher is
-                                       asked again: 0 to 10; 1 | 0. Vectors that `generator` does not see as images, and
-                                       images with a side below 4, are left alone */
-    const char *image_source;       /* "generator" for both. Others are for comparison, and for who has data: "noise", standard
-                                       normal images; "data", the images below; "metadata", images from what was noted of
-                                       the teacher's features */
-    const char *gradients;          /* whose gradients lead from the teacher's answers back to the images: "teacher",
-                                       "student", which comes to approximate it, or "auto": the teacher's if it has
-                                       backward, else the student's; or "differences": finite differences of its answers,
-                                       which must not be labels, in random directions; "auto" for both */
-    int64_t difference_directions;  /* of "differences", an image and generator step, each a further query: 1 to 1024;
-                                       1 | 1 */
-    int64_t max_teacher_queries;    /* images that the teacher may be asked about, whatever the steps; 0 for both: as many as
-                                       it takes. dafl_distillation_create asks about 72 where it compares gradients */
-    const float *images;            /* of source "data": [image_count, channels, height, width]; borrowed, as all four arrays
-                                       are: they must stay as they are until the distillation is destroyed. Arrays that
-                                       image_source has no use for must be NULL */
-    const int64_t *labels;          /* the classes of images, or NULL */
-    int64_t image_count;            /* 1 to 2^30 */
-    double label_weight;            /* l, the share of the labels in the student's loss (1 - l) L_KD + l L_CE: 0 to 1; 0 for
-                                       both: knowledge distillation alone. 1 is ordinary training */
-    double mimic_weight;            /* m, 0 to 1e6, of m L_mimic in the student's loss: the mean squared distance between the
-                                       teacher's features and a learned linear map of the student's; 0 for both */
-    const float *metadata_means;    /* of source "metadata": [metadata_groups, features] means of the teacher's features on its
-                                       training data, in one group or several, for example one for each class */
-    const float *metadata_deviations; /* and standard deviations [metadata_groups, features] */
-    int64_t metadata_groups;        /* 1 to 2^30 */
-    int64_t metadata_steps;         /* steps of Adam, with generator_learning_rate, on the pixels of each batch: 1 to 2^30;
-                                       100 for both */
-    dafl_log_fn log;                /* may be NULL (default): silence */
-    void *log_user_data;            /* handed to log */
+    /* The student's architecture, from the teacher's inputs to its classes. Default "lenet5-half". */
+    const char *student;
+    /* Of everything random. Default 0. */
+    uint64_t seed;
+    /* 0: as many as the processors that this process may use, by affinity and by its control group's quota. 0 to
+     * 1024; default 0. */
+    int64_t threads;
+    /* "baseline", "avx2" or "avx512", if the processor has it. "auto": the best it has, or the one that the
+     * environment variable DAFL_INSTRUCTION_SET names. Default "auto". */
+    const char *instruction_set;
+    /* "fast": Winograd's algorithm where it pays. "direct": as convolution is defined, for comparisons to the last
+     * digits. "fast" or "direct"; default "fast". */
+    const char *convolution;
+    /* Steps of the run, each with one generator step. More teach more, at a price that grows with them. From 1; 3600
+     * | 24,000. */
+    int64_t steps;
+    /* Images a step of the generator or the student. 1 to 2^30; 128 | 512. */
+    int64_t batch_size;
+    /* Student steps to each generator step. Every 25th batch is held out to compare students; without a replay bank
+     * there are none in that step. 0 to 2^30; 10 | 1. */
+    int64_t student_steps;
+    /* Generated images kept, with the teacher's logits, for the student to learn from; 0: it learns from the
+     * generator's own batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the
+     * memory that the process may still take has room for, which the log then tells. An image takes a byte a pixel
+     * and four a class, 0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span. -1 to
+     * 2^30; -1 | 0. */
+    int64_t replay_capacity;
+    /* A fresh generator every so many steps, for more variety; 0: one for the run. From 0; 60 | 0. */
+    int64_t restart_steps;
+    /* What makes the teacher's inputs. "convolution": for images, and for vectors that are a square image of one
+     * channel. "perceptron": for anything. "auto": the convolution for images, and for vectors that are a square
+     * image with a side from 16 up and divisible by 4, such as 784 = 28 x 28; the perceptron for others. "auto",
+     * "convolution" or "perceptron"; "auto" | "auto". */
+    const char *generator;
+    /* Channels of the convolution's widest layers, and an eighth of the perceptron's hidden units. 2 to 4096; 16 |
+     * 128. */
+    int64_t generator_width;
+    /* Length of the generator's noise vector. 1 to 2^20; 100 | 100. */
+    int64_t latent_size;
+    /* Of L_oh in the generator's loss L_G. -1e6 to 1e6; 1 | 1. */
+    double one_hot_weight;
+    /* Of L_a in L_G. -1e6 to 1e6; 0.1 | 0.1. */
+    double activation_weight;
+    /* Of L_ie in L_G. -1e6 to 1e6; 5 | 5. */
+    double entropy_weight;
+    /* Of R in L_G, for a teacher with a regularizer, and for networks of the library with batch normalisation, whose
+     * R compares statistics (DeepInversion, Yin et al., CVPR 2020, equation 4). -1e6 to 1e6; 1 | 0. */
+    double regularizer_weight;
+    /* T of L_KD. 1e-3 to 1e3; 1 | 1. */
+    double temperature;
+    /* Adam's, for the generator. 0 to 1e6; 0.2 | 0.2. */
+    double generator_learning_rate;
+    /* Adam's, for the student, at the start of its schedule. 0 to 1e6; 2e-3 | 2e-3. */
+    double student_learning_rate;
+    /* Of the student's learning rate. "cosine": to zero over the run. "step": a tenth from the middle of it, a
+     * hundredth from three quarters. "constant", "cosine" or "step"; "cosine" | "constant". */
+    const char *student_schedule;
+    /* Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some
+     * generated ones become their negatives; the teacher is queried again about them. Vectors that generator does
+     * not take for images, and images with a side below 4, are left alone. 0 to 10; 1 | 0. */
+    double augmentation;
+    /* Where the images come from. Others than "generator" are for comparison, and for who has data. "noise":
+     * standard normal images. "data": the option images. "metadata": images from what was noted of the teacher's
+     * features. "generator", "noise", "data" or "metadata"; "generator" | "generator". */
+    const char *image_source;
+    /* Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to
+     * approximate the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite
+     * differences of the teacher's answers, which must not be labels, in random directions. "auto", "teacher",
+     * "student" or "differences"; "auto" | "auto". */
+    const char *gradients;
+    /* Of "differences", an image and generator step, each a further query. 1 to 1024; 1 | 1. */
+    int64_t difference_directions;
+    /* Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a
+     * distillation queries about 96 to see what the teacher is like, unless this is below 1,000, and 72 where it
+     * compares gradients. From 0; 0 | 0. */
+    int64_t max_teacher_queries;
+    /* Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as
+     * labels and metadata are: they must stay as they are until the distillation is destroyed. Arrays that
+     * image_source has no use for must not be given. */
+    const float *images;
+    /* The classes [image_count] of images, where they are known. */
+    const int64_t *labels;
+    /* 1 to 2^30. */
+    int64_t image_count;
+    /* l, the share of the labels in the student's loss (1 - l) L_KD + l L_CE; 0: knowledge distillation alone, 1:
+     * ordinary training. 0 to 1; 0 | 0. */
+    double label_weight;
+    /* m of m L_mimic in the student's loss: the mean squared distance between the teacher's features and a learned
+     * linear map of the student's (Li, Jin and Yan 2017). 0 to 1e6; 0 | 0. */
+    double mimic_weight;
+    /* Of image_source "metadata": means [metadata_groups, features] of the teacher's features on its training data,
+     * in one group or several, for example one for each class. */
+    const float *metadata_means;
+    /* And standard deviations [metadata_groups, features]. */
+    const float *metadata_deviations;
+    /* 1 to 2^30. */
+    int64_t metadata_groups;
+    /* Steps of Adam, with generator_learning_rate, on the pixels of each batch of image_source "metadata". 1 to
+     * 2^30; 100 | 100. */
+    int64_t metadata_steps;
+    /* May be NULL, the default: silence. */
+    dafl_log_fn log;
+    /* Handed to log. */
+    void *log_user_data;
+    /* The units of the teacher's inputs, where they are not standardised: their mean on real data, one for all
+     * numbers, or one a channel, or one a number of an input. Generated images have mean 0 and deviation 1 a
+     * channel; the teacher is queried about them in these units, and the student takes the same. Copied. Default: 0. */
+    const float *input_mean;
+    /* And their standard deviation, as many as means and above 0. Default: 1. */
+    const float *input_deviation;
+    /* How many means and deviations: 1, the channels, or the numbers of an input. */
+    int64_t input_count;
+    /* The short form, for inputs that fill a range, such as pixels from 0 to 255: its least number. The mean is then
+     * taken to be at 0.35 of the range and the deviation to be 0.3 of it, between those of photographs (0.45 and
+     * 0.25) and of strokes on an empty ground (0.13 and 0.31 for MNIST). 0, with input_high, for none. -1e30 to
+     * 1e30; default 0. */
+    double input_low;
+    /* And its largest. -1e30 to 1e30; default 0. */
+    double input_high;
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */
 typedef struct dafl_distillation dafl_distillation;
 
 /*
- * Fills with zeros, all but struct_size.
+ * Fills with zeros, all but struct_size, and answers, which becomes DAFL_ANSWERS_AUTO.
  *
  * struct_size: sizeof the caller's struct.
  */
@@ -442,8 +531,8 @@ dafl_status dafl_teacher_init(dafl_teacher *teacher, size_t struct_size);
 dafl_status dafl_distillation_options_init(dafl_distillation_options *options, size_t struct_size);
 
 /*
- * Sets the numbers that presets differ in, and what is between them, to a preset's: from steps to max_teacher_queries,
- * label_weight, mimic_weight and metadata_steps. All else stays as it is.
+ * Sets the options that presets have values of their own for, those with two values in the struct's comments, to a
+ * preset's. All others stay as they are.
  *
  * options: initialised before with dafl_distillation_options_init.
  * preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the

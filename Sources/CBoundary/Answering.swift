@@ -39,18 +39,6 @@ func requirePath(_ path: UnsafePointer<CChar>?, _ name: String) throws -> String
     return path
 }
 
-/// The case of a name among all that the enumeration has.
-func requireCase<Choice: RawRepresentable & CaseIterable>(
-    _ text: UnsafePointer<CChar>?, _ name: String
-) throws -> Choice where Choice.RawValue == String {
-    let text = try requireText(text, name)
-    guard let choice = Choice(rawValue: text) else {
-        let names = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-        throw DaflError.invalid(name, "\"\(text)\"", "one of \(names)")
-    }
-    return choice
-}
-
 /// A whole number of the caller's within a range.
 func requireWhole(_ number: Int64, _ name: String, _ range: ClosedRange<Int>) throws -> Int {
     guard let number = Int(exactly: number), range.contains(number) else {

@@ -22,13 +22,13 @@ final class CallbackTeacher: Teacher {
         userData = c.user_data
         let (channels, height, width) = c.input_shape
         inputShape = try Shape([channels, height, width].map { try requireWhole($0, "input_shape of the teacher", 1...Int.max) })
-        classes = try requireWhole(c.classes, "classes of the teacher", 2...Int.max)
+        classes = try requireWhole(c.classes, "classes of the teacher", 1...Int.max)
         features = try requireWhole(c.features, "features of the teacher", 0...Int.max)
-        guard let answers = Answers(rawValue: try requireWhole(c.answers, "answers of the teacher", 0...2)) else {
+        guard let answers = Answers(rawValue: try requireWhole(c.answers, "answers of the teacher", 0...3)) else {
             throw DaflError.invalid("answers of the teacher", c.answers, "one of DAFL_ANSWERS_...")
         }
-        guard answers == .logits || c.backward == nil else {
-            throw DaflError.invalid("backward of the teacher", "set", "NULL when its answers are no logits")
+        guard answers != .labels || c.backward == nil else {
+            throw DaflError.invalid("backward of the teacher", "set", "NULL when its answers are labels")
         }
         self.answers = answers
     }

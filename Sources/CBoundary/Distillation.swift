@@ -2,16 +2,19 @@ import CDafl
 import Distillation
 import Networks
 import Numerics
+import Training
 
 public typealias DistillationHandle = OpaquePointer
 
-/// Fills with zeros, all but struct_size.
+/// Fills with zeros, all but struct_size, and answers, which becomes DAFL_ANSWERS_AUTO.
 ///
 /// - Parameter struct_size: sizeof the caller's struct.
 @c @implementation
 public func dafl_teacher_init(_ teacher: UnsafeMutablePointer<dafl_teacher>?, _ struct_size: Int) -> dafl_status {
     answering {
-        try SizedStruct.initialise(teacher, "teacher", size: struct_size, dafl_teacher())
+        var defaults = dafl_teacher()
+        defaults.answers = Int64(DAFL_ANSWERS_AUTO)
+        try SizedStruct.initialise(teacher, "teacher", size: struct_size, defaults)
     }
 }
 
@@ -24,16 +27,13 @@ public func dafl_distillation_options_init(
 ) -> dafl_status {
     answering {
         var defaults = dafl_distillation_options()
-        defaults.student = StaticText.pointer("lenet5-half")
-        defaults.instruction_set = StaticText.pointer("auto")
-        defaults.convolution = StaticText.pointer("fast")
-        Preset.fast.options.write(to: &defaults)
+        OptionFields.write(Preset.fast.options, to: &defaults)
         try SizedStruct.initialise(options, "options", size: struct_size, defaults)
     }
 }
 
-/// Sets the numbers that presets differ in, and what is between them, to a preset's: from steps to max_teacher_queries,
-/// label_weight, mimic_weight and metadata_steps. All else stays as it is.
+/// Sets the options that presets have values of their own for, those with two values in the struct's comments, to a preset's.
+/// All others stay as they are.
 ///
 /// - Parameter options: initialised before with `dafl_distillation_options_init`.
 /// - Parameter preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
@@ -45,8 +45,8 @@ public func dafl_distillation_options_preset(
 ) -> dafl_status {
     answering {
         var c = try SizedStruct.read(options, "options")
-        let preset: Preset = try requireCase(preset, "preset")
-        preset.options.write(to: &c)
+        let preset: Preset = try Option<DistillationOptions>.choice("preset", requireText(preset, "preset"))
+        OptionFields.write(preset.options, to: &c, onlyPresets: true)
         try SizedStruct.fill(options, "options", c)
     }
 }
@@ -116,7 +116,7 @@ public func dafl_distillation_step(
         try using(distillation, "distillation", as: DistillationObject.self) { object in
             // An `out` that cannot be filled must be found before the step is done.
             if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
-            object.distillation.cancellation.clear()
+            try object.distillation.cancellation.check()
             try object.distillation.step()
             if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
         }
@@ -135,7 +135,7 @@ public func dafl_distillation_run(
     answering {
         try using(distillation, "distillation", as: DistillationObject.self) { object in
             let distillation = object.distillation
-            distillation.cancellation.clear()
+            try distillation.cancellation.check()
             while distillation.progress.step < distillation.options.steps {
                 try distillation.cancellation.check()
                 do {
@@ -188,6 +188,7 @@ public func dafl_distillation_generate(
 ) -> dafl_status {
     answering {
         try using(distillation, "distillation", as: DistillationObject.self) { object in
+            try object.distillation.cancellation.check()
             try object.distillation.generate(
                 count: requireRows(count, of: object.distillation.student.inputShape.count),
                 images: require(images, "images"), logits: logits)
@@ -219,7 +220,7 @@ public func dafl_distillation_generator(
 ) -> dafl_status {
     answering {
         try handOut(distillation, out) { distillation in
-            guard let generator = distillation.generator else {
+            guard let generator = try distillation.exportedGenerator() else {
                 throw DaflError(.unsupported, "image_source is not \"generator\", so there is no generator")
             }
             return generator
@@ -234,7 +235,7 @@ private func handOut(
     let out = try require(out, "out")
     out.pointee = nil
     try using(handle, "distillation", as: DistillationObject.self) { object in
-        out.pointee = makeHandle(NetworkObject(try network(object.distillation).copy()))
+        out.pointee = makeHandle(NetworkObject(try network(object.distillation)))
     }
 }
 

@@ -24,10 +24,3 @@ enum LastError {
         pthread_setspecific(key, text.withCString { strdup($0) })
     }
 }
-
-/// Literals as C strings that live as long as the library.
-enum StaticText {
-    static func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
-        UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
-    }
-}

@@ -25,12 +25,13 @@ public func dafl_network_create(
 }
 
 /// Reads a network from a safetensors file that `dafl_network_save` wrote, or any whose metadata has its "architecture" and
-/// whose float32 tensors have its names and shapes.
+/// whose tensors have its names and shapes. Numbers of F32, F16, BF16 and F64 become float32.
 ///
 /// - Parameter path: of the file.
 /// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or holds
-///   numbers that are not finite; DAFL_ERROR_UNSUPPORTED for tensors that are not float32; DAFL_ERROR_OUT_OF_MEMORY.
+///   numbers that are not finite as float32 or negative variances; DAFL_ERROR_UNSUPPORTED for tensors of integers and other
+///   types; DAFL_ERROR_OUT_OF_MEMORY.
 @c @implementation
 public func dafl_network_load(
     _ path: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<NetworkHandle?>?
@@ -39,6 +40,26 @@ public func dafl_network_load(
         let out = try require(out, "out")
         out.pointee = nil
         out.pointee = makeHandle(NetworkObject(try Network.load(path: requirePath(path, "path"))))
+    }
+}
+
+/// Reads a network from a safetensors file that need not name its architecture, as PyTorch's tools write them.
+///
+/// - Parameter path: of the file.
+/// - Parameter architecture: what kind of network, as described above.
+/// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: as `dafl_network_load`; also DAFL_ERROR_FORMAT when the file names another architecture, and
+///   DAFL_ERROR_INVALID_ARGUMENT for an unknown or impossible one.
+@c @implementation
+public func dafl_network_load_as(
+    _ path: UnsafePointer<CChar>?, _ architecture: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        let network = try Network.load(
+            path: requirePath(path, "path"), architecture: requireText(architecture, "architecture"))
+        out.pointee = makeHandle(NetworkObject(network))
     }
 }
 
@@ -102,7 +123,7 @@ public func dafl_network_tensor_named(
 /// Sets a tensor's numbers.
 ///
 /// - Parameter name: PyTorch's, for example "conv1.weight".
-/// - Parameter data: row-major numbers, copied; all must be finite.
+/// - Parameter data: row-major numbers, copied; all must be finite, and a running_var's at least 0.
 /// - Parameter count: how many, which must be the tensor's own count.
 @c @implementation
 public func dafl_network_set_tensor(
@@ -115,9 +136,8 @@ public func dafl_network_set_tensor(
             guard count == Int64(parameter.value.count) else {
                 throw DaflError.invalid("count", count, "\(parameter.value.count), the size of \(parameter.name)")
             }
-            let numbers = UnsafeBufferPointer(start: data, count: parameter.value.count)
-            if let bad = numbers.firstIndex(where: { !$0.isFinite }) {
-                throw DaflError.invalid("data[\(bad)] for \(parameter.name)", numbers[bad], "finite")
+            if let bad = parameter.firstRefused(of: data) {
+                throw DaflError.invalid("data[\(bad)] for \(parameter.name)", data[bad], parameter.allowed.rawValue)
             }
             parameter.value.load(data)
         }

@@ -8,11 +8,10 @@ package final class Cancellation: Sendable {
     package init() {}
 
     package func cancel() { isWished.store(true, ordering: .relaxed) }
-    /// Forgets a wish that came before the work it was to stop.
-    package func clear() { isWished.store(false, ordering: .relaxed) }
 
-    /// - Throws: `cancelled` when the wish was uttered since the last `clear`.
+    /// Fulfils the wish, if one was uttered since the last time.
+    /// - Throws: `cancelled`.
     package func check() throws {
-        if isWished.load(ordering: .relaxed) { throw DaflError(.cancelled, "the distillation was cancelled; it can go on") }
+        if isWished.exchange(false, ordering: .relaxed) { throw DaflError(.cancelled, "the distillation was cancelled; it can go on") }
     }
 }

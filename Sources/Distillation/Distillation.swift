@@ -14,12 +14,10 @@ package final class Distillation {
     package let cancellation = Cancellation()
     package private(set) var progress = Progress()
     /// Told what is worth telling the user.
-    package var log: (LogLevel, String) -> Void = { _, _ in }
+    package let log: (LogLevel, String) -> Void
 
     private let compute: Compute
-    private let observed: ObservedTeacher
-    /// The observed teacher, its answers read as logits.
-    private let teacher: any Teacher
+    private let queried: QueriedTeacher
     private let source: any ImageSource
     private let training: StudentTraining
     private let replay: Replay?
@@ -29,82 +27,83 @@ package final class Distillation {
     private var agreement = RecentMean()
     private var samplesTaken: UInt32 = 0
 
-    /// - Parameter answers: what the teacher's rows are; logits for a network.
+    /// - Parameters:
+    ///   - answers: what the teacher's rows are; a network's are logits.
+    ///   - log: told what is worth telling the user, here too.
     /// - Throws: `invalidArgument` for options that are out of range or do not fit the teacher, `unsupported` when no generator
-    ///   can make its input, `teacher` when its gradients are wrong, and what it throws itself.
-    package init(teacher: any Teacher, answers: Answers = .logits, _ options: DistillationOptions) throws {
+    ///   can make its input, `teacher` when its gradients are wrong or it cannot be learned from, and what it throws itself.
+    package init(
+        teacher host: any Teacher, answers: Answers = .automatic, _ options: DistillationOptions,
+        log: @escaping (LogLevel, String) -> Void = { _, _ in }
+    ) throws {
         try options.validate()
-        let student = try Self.student(options, for: teacher)
-        let isOwnNetwork = teacher is NetworkTeacher
-        // Observed as it answers, before a label is read from what may be no number.
-        let observed = ObservedTeacher(teacher, limit: options.maxTeacherQueries, cancellation)
-        let teacher: any Teacher = answers == .logits ? observed : AnswerReading(observed, answers)
-        guard teacher.givesGradients || options.gradients != .teacher else {
-            throw DaflError.invalid(
-                "gradients", "\"teacher\"",
-                "\"student\", \"differences\" or \"auto\" for a teacher without backward or logits")
-        }
-        guard answers != .labels || options.gradients != .differences else {
-            throw DaflError.invalid(
-                "gradients", "\"differences\"",
-                "\"student\" or \"auto\" for a teacher that answers with labels, which small steps do not change")
-        }
-        let leadsToImages = options.imageSource == .generator || options.imageSource == .metadata
-        let usesItsGradients = leadsToImages && [.auto, .teacher].contains(options.gradients) && teacher.givesGradients
-
         self.options = options
+        self.log = log
+        let student = try Network(student: options.student, of: host, seed: options.seed)
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
-        (self.observed, self.teacher) = (observed, teacher)
-        let differentiable: any Teacher =
-            if options.gradients == .differences {
-                DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.seed)
-            } else {
-                usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
-            }
-        source = try Self.source(teacher, differentiable: differentiable, options, compute)
-        training = try StudentTraining(student, of: teacher, options, compute)
+        queried = try QueriedTeacher(host, answers, options, cancellation, compute, log: log)
+        source = try queried.source(student: student, options, compute)
+        training = try StudentTraining(student, of: queried.teacher, options, compute)
         // Every image of data is learned from in one pass or another.
         selection =
-            options.imageSource == .data
-            ? nil : try StudentSelection(student, image: teacher.inputShape, options, compute)
-        collapse = CollapseWatch(classes: teacher.classes, batchSize: options.batchSize)
-        replay = try Replay(teacher, images: training.images, options, compute)
-        if !isOwnNetwork {
-            if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
-            if options.imageSource == .generator, options.lossWeights.regularizer != 0 {
-                try checkRegularizer(of: teacher, seed: options.seed, compute)
-            }
-        }
+            options.imageSource == .data ? nil : try StudentSelection(student, image: host.inputShape, options, compute)
+        collapse = CollapseWatch(classes: queried.teacher.classes, batchSize: options.batchSize)
+        replay = try Replay(queried.teacher, images: training.images, options, compute, log: log)
         recordProgress()
     }
 
     /// What is about to work, and with what.
     package var summary: String {
         "a student \(student.architecture) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
-            + "images of \(teacher.classes) classes, on \(compute.threads) threads with "
+            + "images of \(queried.teacher.classes) classes, on \(compute.threads) threads with "
             + "\(String(cString: compute.kernels.name)) kernels"
     }
 
-    /// As it is now.
+    /// As it is now, for standardised images.
     package var student: Network { training.network }
-    /// The student of this run, until now, that agrees best with the teacher: see `StudentSelection`. With data, the last one.
-    /// - Throws: `diverged` when that one's weights are not finite.
+
+    /// As it is now; nil when the images are not generated.
+    package var generator: Network? { (source as? GeneratorSource)?.network }
+
+    /// A copy of the student of this run, until now, that agrees best with the teacher: see `StudentSelection`. With data, of
+    /// the last one. It takes its inputs in the teacher's own units.
+    /// - Throws: `diverged` when its weights are not finite, `outOfMemory`.
     package func selectedStudent() throws -> Network {
         let selected = try selection?.selected() ?? student
         guard selected.isFinite else { throw DaflError(.diverged, "the student's weights are no longer finite") }
-        return selected
+        let image = queried.teacher.inputShape
+        return try selected.copy(units: queried.units?.viewed(from: image, as: selected.inputShape))
     }
-    /// nil when the images are not generated.
-    package var generator: Network? { (source as? GeneratorSource)?.network }
+
+    /// A copy of the generator as it is now, which makes images in the teacher's own units; nil when they are not generated.
+    package func exportedGenerator() throws -> Network? {
+        guard let generator = try (source as? GeneratorSource)?.exported() else { return nil }
+        let image = queried.teacher.inputShape
+        return try generator.copy(units: queried.units?.viewed(from: image, as: generator.outputShape))
+    }
 
     /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.
     ///
-    /// - Throws: what the teacher throws, `diverged`, `cancelled`. The step does not count then, and the next call does
-    ///   one anew. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
+    /// - Throws: what the teacher throws, `diverged`, `cancelled`. Then all is as it was before, and the next call does the
+    ///   step anew, to the same bytes. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
     package func step() throws {
-        defer { recordProgress() }  // what was asked counts also when the step does not
+        let before = (progress, agreement, collapse, clock)
+        let changed: [(any Undoable)?] = [source, training, replay]
+        for part in changed { part?.keep() }
+        defer { recordProgress() }  // what was queried counts also when the step does not
+        do {
+            try learn()
+        } catch {
+            if (error as? DaflError)?.status == .queriesSpent { throw error }
+            for part in changed { part?.undo() }
+            (progress, agreement, collapse, clock) = before
+            throw error
+        }
+    }
+
+    private func learn() throws {
         clock.start()
         let losses = try source.next()
 
@@ -138,7 +137,7 @@ package final class Distillation {
         generator.restart()
         progress.collapses += 1
         log(
-            .warning, "the generator's images came to be of \(oneDecimal(effectiveClasses)) of \(teacher.classes) classes; a "
+            .warning, "the generator's images came to be of \(oneDecimal(effectiveClasses)) of \(queried.teacher.classes) classes; a "
                 + "fresh one takes its place, and a larger entropy_weight may help")
     }
 
@@ -149,7 +148,7 @@ package final class Distillation {
 
     /// As the schedule has it for what is done of the run, in steps or in the questions that it may ask.
     private var studentLearningRate: Double {
-        let (asked, limit) = (observed.images, options.maxTeacherQueries)
+        let (asked, limit) = (queried.observed.images, options.maxTeacherQueries)
         let isShorterByQueries = Double(asked) * Double(options.steps) > Double(progress.step) * Double(limit)
         return limit > 0 && isShorterByQueries
             ? options.studentSchedule.rate(initial: options.studentLearningRate, step: asked, of: limit)
@@ -162,41 +161,54 @@ package final class Distillation {
         progress.imagesPerSecond = clock.imagesPerSecond
         progress.secondsElapsed = clock.secondsElapsed
         progress.secondsLeft = clock.secondsPerStep * Double(max(0, options.steps - progress.step))
-        progress.teacherCalls = observed.calls
-        progress.teacherImages = observed.images
+        progress.teacherCalls = queried.observed.calls
+        progress.teacherImages = queried.observed.images
     }
 
-    /// Images that the source makes now, [count, image] to `images`, and the teacher's logits [count, K] for them. Does not
-    /// change what later steps do.
+    /// Images that the source makes now, [count, image] to `images` in the teacher's own units, and the teacher's logits
+    /// [count, K] for them. Does not change what later steps do.
     package func generate(
         count: Int, images: UnsafeMutablePointer<Float>, logits: UnsafeMutablePointer<Float>?
     ) throws {
         defer { recordProgress() }
-        cancellation.clear()
         var random = Philox(seed: options.seed, stream: .samples, substream: samplesTaken)
         samplesTaken &+= 1
-        let most = options.batchSize
+        let (teacher, most) = (queried.teacher, options.batchSize)
         for start in stride(from: 0, to: count, by: most) {
             let (samples, rows) = (min(most, count - start), images + start * source.images.elements)
             try source.sample(&random, count: samples, rows: rows)
-            guard let logits else { continue }
+            guard logits != nil || queried.units != nil else { continue }
             let batch = try Batch(samples: samples, shape: teacher.inputShape)
             batch.load(rows: rows, compute)
-            let answer = try teacher.plan(batch, gradients: false, compute)
-            try answer.forward()
-            answer.logits.store(rows: logits + start * teacher.classes, compute)
+            if let logits {
+                let answer = try teacher.plan(batch, gradients: false, compute)
+                try answer.forward()
+                answer.logits.store(rows: logits + start * teacher.classes, compute)
+            }
+            guard let units = queried.units else { continue }
+            let restoring = try Pass(Network(scaling: teacher.inputShape, units, .restoring), input: batch, compute)
+            restoring.forward()
+            restoring.output.store(rows: rows, compute)
         }
     }
+}
 
-    private static func source(
-        _ teacher: any Teacher, differentiable: any Teacher, _ options: DistillationOptions, _ compute: Compute
+extension QueriedTeacher {
+    fileprivate func source(
+        student: Network, _ options: DistillationOptions, _ compute: Compute
     ) throws -> any ImageSource {
+        let differentiable: any Teacher =
+            if options.gradients == .differences {
+                DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.seed)
+            } else {
+                usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
+            }
         switch options.imageSource {
         case .generator: return try GeneratorSource(differentiable, options, compute)
         case .noise: return try NoiseSource(teacher, options, compute)
         case .data:
             guard let data = options.data else { throw DaflError.invalid("images", "NULL", "those to learn from") }
-            return try DataSource(data, teacher, options, compute)
+            return try DataSource(data, units, teacher, options, compute)
         case .metadata:
             guard let metadata = options.metadata else {
                 throw DaflError.invalid("metadata_means", "NULL", "those to make images from")
@@ -204,25 +216,23 @@ package final class Distillation {
             return try MetadataSource(metadata, differentiable, options, compute)
         }
     }
+}
 
-    /// A new student that takes the teacher's images and answers with its classes.
-    private static func student(_ options: DistillationOptions, for teacher: any Teacher) throws -> Network {
-        let student: Network
+extension Network {
+    /// A new student that takes a teacher's images and answers with its classes.
+    /// - Throws: `invalidArgument` for an architecture that does not, or is none; `outOfMemory`.
+    fileprivate convenience init(student architecture: String, of teacher: any Teacher, seed: UInt64) throws {
         do {
-            student = try Network(architecture: options.student, seed: options.seed)
+            try self.init(architecture: architecture, seed: seed)
         } catch let error as DaflError {
             throw DaflError(error.status, "student: \(error)")
         }
-        guard teacher.classes >= 2 else {
-            throw DaflError.invalid("classes of the teacher", teacher.classes, "at least 2")
-        }
-        guard student.inputShape.takes(teacher.inputShape), student.outputShape.count == teacher.classes else {
+        let classes = AnswerReading.classes(ofRows: teacher.classes)
+        guard inputUnits == nil, inputShape.takes(teacher.inputShape), outputShape.count == classes else {
             throw DaflError.invalid(
-                "student",
-                "\"\(options.student)\", from inputs of shape \(student.inputShape) to \(student.outputShape.count) classes",
-                "a network from the teacher's \(teacher.inputShape) to its \(teacher.classes)")
+                "student", "\"\(architecture)\", from inputs of shape \(inputShape) to \(outputShape.count) classes",
+                "a network from the teacher's \(teacher.inputShape) to its \(classes), without units of its own")
         }
-        return student
     }
 }
 

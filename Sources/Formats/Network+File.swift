@@ -8,21 +8,21 @@ extension Network {
     /// Bounds the layers that a file can ask for, whose text may be of any length.
     private static let longestArchitecture = 4096
 
-    /// The network that `save` wrote, or one that PyTorch's tools saved with its architecture in the metadata: their
-    /// counters, `num_batches_tracked`, are passed over.
-    /// - Throws: `io`, `format` when the file is damaged or its tensors are not the architecture's or not finite,
-    ///   `unsupported` when they are not float32, `outOfMemory`.
-    package static func load(path: String) throws -> Network {
+    /// The network that `save` wrote, or one that PyTorch's tools saved: their counters, `num_batches_tracked`, are passed over.
+    /// - Parameter architecture: for a file that does not name it in its metadata; one that does must name the same.
+    /// - Throws: `io`, `format` when the file is damaged, or its tensors are not the architecture's or have numbers that these
+    ///   do not allow, `unsupported` when they are not floating-point numbers of 16, 32 or 64 bits, `outOfMemory`,
+    ///   `invalidArgument` for an unknown or impossible `architecture`.
+    package static func load(path: String, architecture: String? = nil) throws -> Network {
+        let named = try architecture.map { try Network(architecture: $0) }
         let file = try SafetensorsFile(path: path)
         return try naming(path) {
-            let network = try planned(by: file)
+            let network = try named.map { try $0.requiringNoOther(in: file) } ?? planned(by: file)
             // All are checked before the first is read, so that weights which the file does not have are never touched.
             let entries = try network.entries(in: file)
             for (parameter, entry) in zip(network.parameters, entries) {
                 try file.read(entry, into: parameter.value)
-                guard parameter.value.isFinite else {
-                    throw DaflError(.format, "tensor \(parameter.name) has a number that is not finite")
-                }
+                try parameter.requireAllowed(or: .format)
             }
             return network
         }
@@ -30,7 +30,7 @@ extension Network {
 
     private static func planned(by file: SafetensorsFile) throws -> Network {
         guard let architecture = file.metadata[architectureKey] else {
-            throw DaflError(.format, "has no architecture in its metadata, so it is no network that this library saved")
+            throw DaflError(.format, "has no architecture in its metadata, and none was named to load it as")
         }
         guard isSavable(architecture) else {
             throw DaflError(.format, "its architecture \(quoted(architecture)) is not one")
@@ -40,6 +40,12 @@ extension Network {
         } catch let error as DaflError where error.status == .invalidArgument {
             throw DaflError(.format, error.description)
         }
+    }
+
+    /// This network, unless a file says that its numbers are another's.
+    private func requiringNoOther(in file: SafetensorsFile) throws -> Network {
+        guard let other = file.metadata[Self.architectureKey], other != architecture else { return self }
+        throw DaflError(.format, "is a network \(quoted(other)), not \(quoted(architecture))")
     }
 
     private static func isSavable(_ architecture: String) -> Bool {
@@ -66,12 +72,10 @@ extension Network {
     }
 
     /// Writes the file whole or not at all; the same network makes the same bytes.
-    /// - Throws: `io`, `invalidArgument` when a number is not finite, `unsupported` for an architecture of more than
+    /// - Throws: `io`, `invalidArgument` when a number is not allowed, `unsupported` for an architecture of more than
     ///   4096 characters.
     package func save(path: String) throws {
-        if let parameter = parameters.first(where: { !$0.value.isFinite }) {
-            throw DaflError(.invalidArgument, "tensor \(parameter.name) has a number that is not finite")
-        }
+        for parameter in parameters { try parameter.requireAllowed(or: .invalidArgument) }
         guard Self.isSavable(architecture) else {
             throw DaflError(
                 .unsupported, "an architecture of more than \(Self.longestArchitecture) characters is not saved")

@@ -6,7 +6,8 @@ import Numerics
 ///     let images = try file.tensor(named: "images")
 ///
 /// Opening reads the header alone and checks all of it against the file's size, so no tensor asks for more memory than
-/// the file has bytes. Numbers are read when they are asked for, and not judged: they may be infinite or NaN.
+/// the file has bytes, or twice as many where it has half the precision. Numbers are read when they are asked for, as float32,
+/// and not judged: they may be infinite or NaN.
 ///
 /// The file stays open as long as the object. What another process writes to it meanwhile may be read in parts.
 package final class SafetensorsFile {
@@ -68,8 +69,8 @@ package final class SafetensorsFile {
         return Int(length)
     }
 
-    /// - Throws: `format` when there is no such tensor, `unsupported` when it has no elements or others than float32,
-    ///   `io`, `outOfMemory`.
+    /// - Throws: `format` when there is no such tensor, `unsupported` when it has no elements or others than
+    ///   floating-point numbers of 16, 32 or 64 bits, `io`, `outOfMemory`.
     package func tensor(named name: String) throws -> Tensor {
         try naming(path) {
             let entry = try floatEntry(named: name)
@@ -85,16 +86,18 @@ package final class SafetensorsFile {
     func floatEntry(named name: String) throws -> Entry {
         guard let position = positions[name] else { throw DaflError(.format, "has no tensor \(quoted(name))") }
         let entry = tensors[position]
-        guard entry.type == .f32 else {
+        guard NumberType.readable.contains(entry.type) else {
+            let readable = NumberType.readable.map(\.rawValue).joined(separator: ", ")
             throw DaflError(
-                .unsupported, "tensor \(quoted(name)) has dtype \(entry.type.rawValue); this version reads F32 only")
+                .unsupported,
+                "tensor \(quoted(name)) has dtype \(entry.type.rawValue); a network's numbers are one of \(readable)")
         }
         return entry
     }
 
     /// Fills a tensor of the entry's shape.
     func read(_ entry: Entry, into tensor: Tensor) throws {
-        precondition(entry.type == .f32 && entry.dimensions == tensor.shape.dimensions)
-        try reader.read(into: tensor, at: dataStart + entry.bytes.lowerBound)
+        precondition(entry.dimensions == tensor.shape.dimensions)
+        try reader.read(entry.type, into: tensor, at: dataStart + entry.bytes.lowerBound)
     }
 }

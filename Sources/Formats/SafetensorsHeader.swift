@@ -51,6 +51,8 @@ struct SafetensorsHeader {
     }
 
     private static func metadata(_ value: UnsafeJSON) throws -> [String: String] {
+        // The format's own library takes null for none.
+        if value.isNull { return [:] }
         guard let members = value.members else { throw DaflError(.format, "its metadata is not a JSON object") }
         var metadata: [String: String] = [:]
         for (key, value) in members {

@@ -46,10 +46,19 @@ final class UnsafeFileReader {
     }
 
     /// Fills a tensor with the numbers from `offset` on.
-    func read(into tensor: Tensor, at offset: Int) throws {
-        try read(
-            into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(start: tensor.pointer, count: tensor.count)),
-            at: offset)
+    func read(_ type: NumberType, into tensor: Tensor, at offset: Int) throws {
+        guard type != .f32 else {
+            let numbers = UnsafeMutableBufferPointer(start: tensor.pointer, count: tensor.count)
+            return try read(into: UnsafeMutableRawBufferPointer(numbers), at: offset)
+        }
+        // A part at a time, so that the tensor alone takes memory of the file's size.
+        let part = 1 << 16
+        for start in stride(from: 0, to: tensor.count, by: part) {
+            let count = min(part, tensor.count - start)
+            try withBytes(at: offset + start * type.bytes, count: count * type.bytes) {
+                type.convert($0, to: tensor.pointer + start)
+            }
+        }
     }
 
     private func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {

@@ -72,6 +72,8 @@ struct UnsafeJSON {
         return members
     }
 
+    var isNull: Bool { value.pointee.type == JSON_NULL }
+
     var elements: [UnsafeJSON]? {
         guard value.pointee.type == JSON_ARRAY else { return nil }
         return (0..<json_array_size(value)).compactMap { index in

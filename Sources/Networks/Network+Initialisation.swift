@@ -12,7 +12,7 @@ extension Network {
                     parameter.value.fill(isOne ? 1 : 0)
                 }
             default:
-                guard let weight = node.layer.parameters.first else { continue }
+                guard let weight = node.layer.parameters.first, weight.isTrained else { continue }
                 let fanIn = weight.value.count / weight.value.shape[0]
                 let bound = 1 / Float(fanIn).squareRoot()
                 for parameter in node.layer.parameters {

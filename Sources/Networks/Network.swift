@@ -78,8 +78,15 @@ package struct NetworkBuilder {
     private let inputShape: Shape
     private var nodes: [Network.Node] = []
 
-    package init(inputShape: [Int]) throws {
+    /// - Parameter units: how many means and deviations the inputs have, which a first layer standardises; nil for none.
+    package init(inputShape: [Int], units: Int? = nil) throws {
         self.inputShape = try Shape(inputShape)
+        if let units { try add(UnitScaling(InputUnits(count: units), .standardising)) }
+    }
+
+    /// Brings what the last node computes to units of its own.
+    package mutating func restore(units: Int?) throws {
+        if let units { try add(UnitScaling(InputUnits(count: units), .restoring)) }
     }
 
     @discardableResult

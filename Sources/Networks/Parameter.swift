@@ -8,11 +8,42 @@ package final class Parameter {
     /// What the last backward pass wrote; nil for a buffer, which is not trained.
     package let gradient: Tensor?
 
-    package init(name: String, shape: [Int], isTrained: Bool = true) throws {
+    /// What its numbers may be; its layer is not defined for others.
+    package enum Allowed: String {
+        case finite
+        /// Of a variance, whose root is taken.
+        case finiteAndNotNegative = "finite and at least 0"
+        /// Of a deviation, by which is divided.
+        case finiteAndPositive = "finite and above 0"
+
+        func contains(_ number: Float) -> Bool {
+            switch self {
+            case .finite: number.isFinite
+            case .finiteAndNotNegative: number.isFinite && number >= 0
+            case .finiteAndPositive: number.isFinite && number > 0 && (1 / number).isFinite
+            }
+        }
+    }
+
+    package let allowed: Allowed
+
+    package init(name: String, shape: [Int], isTrained: Bool = true, allowed: Allowed = .finite) throws {
         self.name = name
+        self.allowed = allowed
         value = try Tensor(shape)
         gradient = isTrained ? try Tensor(shape) : nil
     }
 
     package var isTrained: Bool { gradient != nil }
+
+    /// The place of the first of `value.count` numbers that is not allowed; nil when all of them are.
+    package func firstRefused(of numbers: UnsafePointer<Float>) -> Int? {
+        (0..<value.count).first { !allowed.contains(numbers[$0]) }
+    }
+
+    /// - Throws: an error of the status when a number that it has is not allowed.
+    package func requireAllowed(or status: Status) throws {
+        guard let i = firstRefused(of: value.pointer) else { return }
+        throw DaflError(status, "tensor \(name) has the number \(value[i]) at \(i); it must be \(allowed.rawValue)")
+    }
 }

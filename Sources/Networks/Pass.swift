@@ -22,6 +22,7 @@ package final class Pass {
     }
 
     package let network: Network
+    /// In the network's own shape.
     package let input: Batch
     package let output: Batch
     /// What the network's feature node computes; nil when it has none.
@@ -38,14 +39,17 @@ package final class Pass {
     private var joins: [GradientJoin?] = []
 
     /// - Parameters:
-    ///   - input: the batch that the pass reads, and whose size it has; its owner may be another pass.
+    ///   - input: the batch that the pass reads, and whose size it has; its owner may be another pass. An image may go into a
+    ///     network of vectors and the other way round, see `Shape.takes`.
     ///   - gradients: which of them `backward` writes; none plans a forward pass only.
     /// - Throws: `invalidArgument` when the input does not fit the network, `outOfMemory`.
     package init(_ network: Network, input: Batch, gradients: Gradients = [], _ compute: Compute) throws {
-        guard input.elements == network.inputShape.count else {
+        guard network.inputShape.takes(input.shape) else {
             throw DaflError.invalid("the input of \(network.architecture)", input.shape, "of shape \(network.inputShape)")
         }
         self.network = network
+        // Layers take height and width from the batch: an image seen as a vector must look like one to them.
+        let input = input.shape == network.inputShape ? input : Batch(viewing: input, as: network.inputShape)
         self.input = input
 
         let samples = input.samples

@@ -104,3 +104,18 @@ extension Reshape: SingleImageLayer {
         { x, y in y.update(from: x, count: input.count) }
     }
 }
+
+extension UnitScaling: SingleImageLayer {
+    func single(
+        input: Shape, output: Shape, _ kernels: Kernels
+    ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
+        let (count, places) = (input.count, units.count)
+        return { x, y in
+            let pixels = count / places
+            for place in 0..<places {
+                let (scale, shift) = self.line(place)
+                for i in place * pixels..<(place + 1) * pixels { y[i] = scale * x[i] + shift }
+            }
+        }
+    }
+}

@@ -21,6 +21,12 @@ package final class Batch {
         memory = try UnsafeFloatMemory(count: count)
     }
 
+    /// The same samples in another shape, in the same memory.
+    package init(viewing other: Batch, as shape: Shape) {
+        precondition(shape.count == other.elements)
+        (samples, self.shape, memory) = (other.samples, shape, other.memory)
+    }
+
     /// How many blocks hold so many samples.
     package static func blocks(of samples: Int) -> Int { samples / lanes + (samples % lanes == 0 ? 0 : 1) }
 
@@ -68,6 +74,10 @@ package final class Batch {
     package func load(rows: UnsafePointer<Float>, picks: [Int], _ compute: Compute) {
         precondition(picks.count == samples)
         picks.withUnsafeBufferPointer { loadRows(rows, picks: $0.baseAddress, compute) }
+    }
+
+    package func load(rows: UnsafePointer<Float>, picks: UnsafePointer<Int>, _ compute: Compute) {
+        loadRows(rows, picks: picks, compute)
     }
 
     private func loadRows(_ rows: UnsafePointer<Float>, picks: UnsafePointer<Int>?, _ compute: Compute) {

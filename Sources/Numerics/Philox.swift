@@ -20,6 +20,7 @@ package struct Philox {
         case samples = 7
         case mimic = 8
         case differences = 9
+        case examination = 10
     }
 
     private let key: (UInt32, UInt32)

@@ -34,6 +34,15 @@ package final class ByteRows {
     }
 
     /// Reads row `picks[i]` to row i of `rows`.
+    package func load(_ picks: Indices, to rows: Tensor, _ compute: Compute) {
+        precondition(rows.count == picks.count * elements)
+        compute.parallel(picks.count) { range in
+            compute.kernels.picked_bytes_to_rows(
+                bytes, ranges.start, picks.pointer, rows.pointer, elements, range.lowerBound, range.upperBound)
+        }
+    }
+
+    /// Reads row `picks[i]` to row i of `rows`.
     package func load(_ picks: [Int], to rows: Tensor, _ compute: Compute) {
         precondition(rows.count == picks.count * elements && picks.allSatisfy { (0..<count).contains($0) })
         picks.withUnsafeBufferPointer { picks in

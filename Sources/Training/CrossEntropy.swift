@@ -12,15 +12,22 @@ package final class CrossEntropy {
 
     /// Returns the loss and writes dL/ds = (softmax(s) - onehot(y)) / n to `gradient`.
     /// - Parameter labels: n classes from 0 to K - 1.
-    package func evaluate(_ logits: Batch, labels: [Int], gradient: Batch) -> Double {
+    package func evaluate(_ logits: Batch, labels: UnsafePointer<Int>, gradient: Batch) -> Double {
         softmax.evaluate(logits, compute)
-        let n = logits.samples
-        var loss = 0.0
-        for i in 0..<n {
-            loss -= Double(softmax.logProbabilities[i, labels[i]])
-            for k in 0..<logits.elements {
-                gradient[i, k] = (softmax.probabilities[i, k] - (k == labels[i] ? 1 : 0)) / Float(n)
-            }
+        return softmax.crossEntropy(labels, gradient: gradient, compute)
+    }
+}
+
+extension Softmax {
+    /// -1/n sum_i log p_i[y_i] of what was evaluated last, and its gradient (p - onehot(y)) / n by the logits over T, if there is
+    /// to be one.
+    /// - Parameter labels: y, n classes.
+    package func crossEntropy(_ labels: UnsafePointer<Int>, gradient: Batch?, _ compute: Compute) -> Double {
+        let n = probabilities.samples
+        let loss = compute.sum(overBlocksOf: probabilities, in: sums) { blocks, sums in
+            compute.kernels.cross_entropy(
+                probabilities.pointer, logProbabilities.pointer, labels, gradient?.pointer, n, probabilities.elements, sums,
+                blocks.lowerBound, blocks.upperBound)
         }
         return loss / Double(n)
     }

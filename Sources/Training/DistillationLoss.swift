@@ -20,16 +20,11 @@ package final class DistillationLoss {
         teacher.evaluate(t, temperature: temperature, compute)
         student.evaluate(s, temperature: temperature, compute)
         let n = t.samples
-        var divergence = 0.0
-        for i in 0..<n {
-            for k in 0..<t.elements {
-                let p = teacher.probabilities[i, k]
-                // p log p is 0 at p = 0.
-                if p != 0 {
-                    divergence += Double(p) * Double(teacher.logProbabilities[i, k] - student.logProbabilities[i, k])
-                }
-                gradient[i, k] = temperature * (student.probabilities[i, k] - p) / Float(n)
-            }
+        let divergence = compute.sum(overBlocksOf: t, in: teacher.sums) { blocks, sums in
+            compute.kernels.divergence(
+                teacher.probabilities.pointer, teacher.logProbabilities.pointer, student.probabilities.pointer,
+                student.logProbabilities.pointer, temperature / Float(n), gradient.pointer, n, t.elements, sums,
+                blocks.lowerBound, blocks.upperBound)
         }
         return Double(temperature * temperature) * divergence / Double(n)
     }

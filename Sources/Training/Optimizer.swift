@@ -5,6 +5,10 @@ import Numerics
 /// Moves weights against their gradients.
 package protocol Optimizer: AnyObject {
     func step(learningRate: Double)
+    /// Steps since the beginning, or since `reset`. With `moments` it is all that a step changes beside the weights.
+    var steps: Int { get set }
+    /// What it remembers of gradients.
+    var moments: [Tensor] { get }
     /// Forgets all steps before, for new weights in the same memory.
     func reset()
 }
@@ -15,7 +19,7 @@ package final class Adam: Optimizer {
     private let weightDecay: Double
     private let decoupledDecay: Bool
     private let compute: Compute
-    private var steps = 0
+    package var steps = 0
 
     package init(
         _ parameters: [Parameter], weightDecay: Double = 0, decoupledDecay: Bool = false, _ compute: Compute
@@ -29,6 +33,8 @@ package final class Adam: Optimizer {
         self.decoupledDecay = decoupledDecay
         self.compute = compute
     }
+
+    package var moments: [Tensor] { parameters.flatMap { [$0.firstMoment, $0.secondMoment] } }
 
     package func step(learningRate: Double) {
         steps += 1
@@ -72,6 +78,7 @@ package final class SGD: Optimizer {
     private let momentum: Double
     private let weightDecay: Double
     private let compute: Compute
+    package var steps = 0
 
     /// - Parameter weightDecay: added to the gradient, times the weight.
     package init(_ parameters: [Parameter], momentum: Double = 0.9, weightDecay: Double = 0, _ compute: Compute) throws {
@@ -84,7 +91,10 @@ package final class SGD: Optimizer {
         self.compute = compute
     }
 
+    package var moments: [Tensor] { parameters.map(\.velocity) }
+
     package func step(learningRate: Double) {
+        steps += 1
         for (value, gradient, velocity) in parameters {
             compute.parallelFloats(value.count) { start, count in
                 compute.kernels.sgd(
@@ -95,6 +105,7 @@ package final class SGD: Optimizer {
     }
 
     package func reset() {
+        steps = 0
         for parameter in parameters { parameter.velocity.fill(0) }
     }
 }

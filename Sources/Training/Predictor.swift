@@ -63,7 +63,9 @@ package final class Predictor {
             guard output.isFinite else {
                 throw DaflError(.diverged, "the network's outputs are not finite from image \(start) on")
             }
-            for i in 0..<output.samples where Int64(output.argmax(i)) == labels[start + i] { hits += 1 }
+            let winners = try Indices(count: output.samples)
+            output.argmax(to: winners, compute)
+            for i in 0..<winners.count where Int64(winners[i]) == labels[start + i] { hits += 1 }
         }
         return Double(hits) / Double(count)
     }

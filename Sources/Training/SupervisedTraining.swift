@@ -1,18 +1,19 @@
 import Networks
 import Numerics
 
-/// Ordinary training on labelled images, for teachers and for the baselines.
+/// Ordinary training on labelled images, for teachers and for the baselines. `SupervisedTraining+Table.swift` says what each
+/// option is.
 package struct SupervisedTraining {
     package var seed: UInt64 = 0
-    package var epochs = 10
-    package var batchSize = 256
+    package var epochs = 0
+    package var batchSize = 0
     package var optimizer = OptimizerKind.adam
     package var schedule = Schedule.constant
-    package var learningRate = 1e-3
+    package var learningRate = 0.0
     package var weightDecay = 0.0
-    package var momentum = 0.9
+    package var momentum = 0.0
 
-    package init() {}
+    package init() { reset() }
 
     /// Trains on images [count, input] with labels [count]; calls `onEpoch` with the epoch, from 1, and its mean loss. An
     /// epoch's last batch is smaller when the batch size does not divide the count.
@@ -26,22 +27,22 @@ package struct SupervisedTraining {
             network.trainedParameters, weightDecay: weightDecay, momentum: momentum, compute)
         let whole = try Step(network, samples: min(batchSize, count), compute)
         let rest = count % batchSize == 0 || count < batchSize ? nil : try Step(network, samples: count % batchSize, compute)
+        let order = try Indices(count: count)
         let stepsPerEpoch = (count + batchSize - 1) / batchSize
 
         for epoch in 0..<epochs {
-            let order = random.permutation(count)
+            random.permute(order)
             var total = 0.0
             for (index, start) in stride(from: 0, to: count, by: batchSize).enumerated() {
-                let picks = order[start..<min(start + batchSize, count)]
-                let step = picks.count == whole.samples ? whole : rest ?? whole
-                let loss = step.gradients(of: network, rows: images, labels: labels, picks: Array(picks), compute)
+                let step = count - start >= whole.samples ? whole : rest ?? whole
+                let loss = step.gradients(of: network, rows: images, labels: labels, picks: order.pointer + start, compute)
                 guard loss.isFinite else {
                     throw DaflError(.diverged, "the loss of epoch \(epoch + 1) is \(loss); try a smaller learning_rate")
                 }
                 optimizer.step(
                     learningRate: schedule.rate(
                         initial: learningRate, step: epoch * stepsPerEpoch + index, of: epochs * stepsPerEpoch))
-                total += loss * Double(picks.count)
+                total += loss * Double(step.samples)
             }
             guard network.isFinite else {
                 throw DaflError(.diverged, "weights became infinite in epoch \(epoch + 1); try a smaller learning_rate")
@@ -54,24 +55,27 @@ package struct SupervisedTraining {
     private struct Step {
         let pass: Pass
         let loss: CrossEntropy
+        let classes: Indices
 
         init(_ network: Network, samples: Int, _ compute: Compute) throws {
             pass = try Pass(
                 network, input: Batch(samples: samples, shape: network.inputShape), gradients: .weights, compute)
             loss = try CrossEntropy(samples: samples, classes: network.outputShape, compute)
+            classes = try Indices(count: samples)
         }
 
         var samples: Int { pass.input.samples }
 
-        /// Writes the gradients of the mean loss over the picked images and returns that loss.
+        /// Writes the gradients of the mean loss over the picked images, as many as `samples`, and returns that loss.
         func gradients(
-            of network: Network, rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, picks: [Int],
-            _ compute: Compute
+            of network: Network, rows images: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
+            picks: UnsafePointer<Int>, _ compute: Compute
         ) -> Double {
             pass.input.load(rows: images, picks: picks, compute)
             pass.forward(training: true)
             guard let gradient = pass.outputGradient else { return .nan }
-            let value = loss.evaluate(pass.output, labels: picks.map { Int(labels[$0]) }, gradient: gradient)
+            for i in 0..<samples { classes[i] = Int(labels[picks[i]]) }
+            let value = loss.evaluate(pass.output, labels: classes.pointer, gradient: gradient)
             pass.backward()
             return value
         }

@@ -125,8 +125,8 @@ static void test_teacher_descriptions(void) {
     }
 
     teacher = good;
-    teacher.answers = 3;
-    REFUSES_CREATION("answers", "3", &teacher, &options);
+    teacher.answers = 4;
+    REFUSES_CREATION("answers", "4", &teacher, &options);
     teacher.answers = INT64_MIN;
     REFUSES_CREATION("answers", "", &teacher, &options);
     teacher.answers = DAFL_ANSWERS_LABELS;
@@ -141,8 +141,10 @@ static void test_teacher_descriptions(void) {
         options.difference_directions = 3;
         state.as_probabilities = teacher.answers == DAFL_ANSWERS_PROBABILITIES;
         WORKS(dafl_distillation_create(&teacher, &options, &made));
+        WORKS(dafl_distillation_progress(made, &progress));
+        int64_t before = progress.teacher_images;
         WORKS(dafl_distillation_step(made, &progress));
-        CHECK(progress.teacher_images == (1 + 3 + options.student_steps) * options.batch_size);
+        CHECK(progress.teacher_images - before == (1 + 3 + options.student_steps) * options.batch_size);
         dafl_distillation_destroy(made);
         made = NULL;
     }
@@ -182,7 +184,7 @@ static void test_options(void) {
     REFUSES_NOT_POSITIVE(steps);
     REFUSES_NOT_POSITIVE(batch_size);
     REFUSES_NEGATIVE(student_steps);
-    REFUSES_NEGATIVE(replay_capacity);
+    REFUSES_OPTION(replay_capacity, -2);
     REFUSES_NEGATIVE(restart_steps);
     REFUSES_NEGATIVE(max_teacher_queries);
     REFUSES_NOT_POSITIVE(difference_directions);

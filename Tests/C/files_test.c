@@ -197,6 +197,99 @@ static void test_round_trip(const char *architecture) {
     dafl_network_destroy(network);
 }
 
+/* "mlp-1-1" of numbers of a type, -2 and 0.5, with what its metadata says. */
+static void write_small(const char *metadata, const char *type, const void *numbers, size_t size) {
+    char header[512];
+    unsigned char bytes[600];
+    int length = snprintf(header, sizeof header,
+                          "{%s\"fc1.weight\":{\"dtype\":\"%s\",\"shape\":[1,1],\"data_offsets\":[0,%zu]},"
+                          "\"fc1.bias\":{\"dtype\":\"%s\",\"shape\":[1],\"data_offsets\":[%zu,%zu]}}",
+                          metadata, type, size, type, size, 2 * size);
+    put_length(bytes, (uint64_t)length);
+    memcpy(bytes + 8, header, (size_t)length);
+    memcpy(bytes + 8 + length, numbers, 2 * size);
+    write_file(bytes, 8 + (size_t)length + 2 * size);
+}
+
+static void test_types(void) {
+    static const uint16_t half[] = {0xC000, 0x3800}, brain[] = {0xC000, 0x3F00};
+    static const float single[] = {-2, 0.5f};
+    static const double doubles[] = {-2, 0.5}, too_large[] = {-2, 1e300};
+    static const struct { const char *type; const void *numbers; size_t size; } types[] = {
+        {"F16", half, 2}, {"BF16", brain, 2}, {"F32", single, 4}, {"F64", doubles, 8}};
+    static const char *const named = "\"__metadata__\":{\"architecture\":\"mlp-1-1\"},";
+    const float x = 1;
+    float y = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        dafl_network *network = NULL;
+        write_small(named, types[i].type, types[i].numbers, types[i].size);
+        WORKS(dafl_network_load(bad_path, &network));
+        WORKS(dafl_network_predict(network, &x, 1, &y));
+        CHECK(y == -1.5f);
+        dafl_network_destroy(network);
+    }
+    dafl_network *network = NULL;
+    write_small(named, "F64", too_large, 8);
+    EXPECT(DAFL_ERROR_FORMAT, dafl_network_load(bad_path, &network));
+    write_small(named, "I32", single, 4);
+    EXPECT(DAFL_ERROR_UNSUPPORTED, dafl_network_load(bad_path, &network));
+    check_message("fc1.weight", "I32", __FILE__, __LINE__, "dafl_network_load");
+    CHECK(network == NULL);
+}
+
+static void test_load_as(void) {
+    static const float numbers[] = {-2, 0.5f};
+    static const char *const without[] = {"", "\"__metadata__\":null,", "\"__metadata__\":{},",
+                                          "\"__metadata__\":{\"format\":\"pt\"},",
+                                          "\"__metadata__\":{\"architecture\":\"mlp-1-1\"},"};
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        dafl_network *network = NULL;
+        dafl_network_info info = {.struct_size = sizeof info};
+        write_small(without[i], "F32", numbers, 4);
+        WORKS(dafl_network_load_as(bad_path, "mlp-1-1", &network));
+        WORKS(dafl_network_describe(network, &info));
+        CHECK(info.architecture && strcmp(info.architecture, "mlp-1-1") == 0);
+        dafl_network_destroy(network);
+        network = NULL;
+        EXPECT(DAFL_ERROR_FORMAT, dafl_network_load_as(bad_path, "mlp-1-2", &network));
+        CHECK(network == NULL);
+    }
+    dafl_network *network = NULL;
+    check_message("mlp-1-1", "mlp-1-2", __FILE__, __LINE__, "dafl_network_load_as");
+    REFUSES("architecture", "nonsense", dafl_network_load_as(bad_path, "nonsense", &network));
+    REFUSES("architecture", "NULL", dafl_network_load_as(bad_path, NULL, &network));
+    REFUSES("path", "NULL", dafl_network_load_as(NULL, "mlp-1-1", &network));
+    REFUSES("out", "NULL", dafl_network_load_as(bad_path, "mlp-1-1", NULL));
+    CHECK(network == NULL);
+}
+
+/* A batch normalisation takes the root of its variance. */
+static void test_variances(void) {
+    dafl_network *network = make_network("dafl-vector-generator(latent=3,outputs=5,width=2)", 1), *loaded = NULL;
+    dafl_network_info info = {.struct_size = sizeof info};
+    if (!network) return;
+    WORKS(dafl_network_describe(network, &info));
+    int found = 0;
+    for (int64_t i = 0; i < info.tensors; i++) {
+        dafl_tensor tensor = {.struct_size = sizeof tensor};
+        WORKS(dafl_network_tensor(network, i, &tensor));
+        if (!strstr(tensor.name, "running_var")) continue;
+        found = 1;
+        float *numbers = calloc((size_t)tensor.count, sizeof *numbers);
+        WORKS(dafl_network_set_tensor(network, tensor.name, numbers, tensor.count));
+        numbers[1] = -0.25f;
+        REFUSES(tensor.name, "-0.25", dafl_network_set_tensor(network, tensor.name, numbers, tensor.count));
+        check_message("[1]", "at least 0", __FILE__, __LINE__, "dafl_network_set_tensor");
+        CHECK(tensor.data[1] == 0);
+        free(numbers);
+    }
+    CHECK(found);
+    WORKS(dafl_network_save(network, bad_path));
+    WORKS(dafl_network_load(bad_path, &loaded));
+    dafl_network_destroy(loaded);
+    dafl_network_destroy(network);
+}
+
 void test_files(void) {
     const char *temporary = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%s/dafl-test-XXXXXX", temporary ? temporary : "/tmp");
@@ -208,6 +301,9 @@ void test_files(void) {
     test_round_trip("lenet5");
     test_round_trip("lenet5(channels=3,classes=26)");
     test_round_trip("dafl-generator(latent=8,side=8,channels=1,width=8)");
+    test_types();
+    test_load_as();
+    test_variances();
 
     dafl_network *network = make_network("mlp-4-3-2", 1);
     if (network) {

@@ -36,14 +36,14 @@ struct ImageDataTests {
     @Test func everyPassShowsEachImageOnceWithItsLabel() throws {
         try labels.withUnsafeBufferPointer { labels in
             let options = options(labels.baseAddress)
-            let source = try DataSource(try #require(options.data), teacher, options, compute)
+            let source = try DataSource(try #require(options.data), nil, teacher, options, compute)
             var orders: [[Int]] = []
             for _ in 0..<3 {
                 var seen: [Int] = []
                 for _ in 0..<4 {
                     _ = try source.next()
                     let places = (0..<10).map { Int(source.images[$0, 63]) }
-                    #expect(try #require(source.targets.labels) == places.map { $0 % 4 })
+                    #expect(try #require(source.targets.labels?.array) == places.map { $0 % 4 })
                     seen += places
                 }
                 #expect(seen.sorted() == Array(0..<40))
@@ -84,7 +84,7 @@ struct ImageDataTests {
             let training = try StudentTraining(student, of: teacher, options, compute)
             var random = Philox(seed: 6, stream: .check)
             random.fillNormal(training.images)
-            _ = try training.step(Targets(logits: t, labels: s), learningRate: 0)
+            _ = try training.step(Targets(logits: t, labels: try Indices(s)), learningRate: 0)
             return try #require(student.parameter(named: "fc1.weight")?.gradient).numbers
         }
         let (distillation, half, labels) = (try firstChange(0), try firstChange(0.5), try firstChange(1))
@@ -101,7 +101,7 @@ struct ImageDataTests {
         let before = distillation.student.parameters[0].value.numbers
         try distillation.step()
         #expect(distillation.student.parameters[0].value.numbers != before)
-        #expect(try distillation.selectedStudent() === distillation.student)
+        #expect(try DistillationTests.weights(distillation.selectedStudent()) == DistillationTests.weights(distillation.student))
     }
 
     @Test func labelsThatAreNoClassesAreRefused() throws {

@@ -74,6 +74,7 @@ struct ImageRegularizerTests {
 /// A network that would rather see a certain image y than others: R = 1/(2 n) sum (x - y)^2.
 private final class PartialTeacher: WrappingTeacher {
     let wrapped: any Teacher
+    var givesGradients: Bool { !isProbable }
     var factor: Float = 1
     var isProbable = false
     fileprivate(set) var evaluations = 0

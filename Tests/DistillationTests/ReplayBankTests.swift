@@ -29,7 +29,7 @@ struct ReplayBankTests {
         var seen: Set<Float> = []
         for _ in 0..<draws {
             let labels = bank.draw(&random, images: images, logits: logits, compute)
-            #expect(labels == (labelled ? (0..<4).map { Int(images[4 * $0]) } : nil))
+            #expect(labels?.array == (labelled ? (0..<4).map { Int(images[4 * $0]) } : nil))
             for i in 0..<4 {
                 #expect((0..<4).allSatisfy { images[4 * i + $0] == images[4 * i] })
                 #expect((0..<3).allSatisfy { logits[i, $0] == images[4 * i] })
@@ -48,10 +48,10 @@ struct ReplayBankTests {
     }
 
     @Test func labelsStayWithTheirImages() throws {
-        let bank = try ReplayBank(capacity: 10, batchSize: 4, image: image, classes: 3)
+        let bank = try ReplayBank(capacity: 10, batchSize: 4, image: image, classes: 3, keepsLabels: true)
         for start in stride(from: 0, to: 16, by: 4) {
             let batch = try numbered(from: start, count: 4)
-            bank.add(batch.images, Targets(logits: batch.logits, labels: Array(start..<start + 4)), compute)
+            bank.add(batch.images, try Targets(logits: batch.logits, labels: Indices(Array(start..<start + 4))), compute)
         }
         #expect(try drawn(bank, labelled: true) == [8, 9, 10, 11, 12, 13, 14, 15])
     }
@@ -64,5 +64,12 @@ struct ReplayBankTests {
         }
         // Two batches of four fit into ten, so the third and fourth took the places of the first and second.
         #expect(try drawn(bank) == [8, 9, 10, 11, 12, 13, 14, 15])
+    }
+}
+
+extension Indices {
+    convenience init(_ numbers: [Int]) throws {
+        try self.init(count: numbers.count)
+        for (i, number) in numbers.enumerated() { self[i] = number }
     }
 }

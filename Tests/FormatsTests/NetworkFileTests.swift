@@ -114,9 +114,12 @@ import Testing
             let weight = "\"dtype\":\"F32\",\"shape\":\(shape)"
             expectError(.format, naming: path) { _ = try Network.load(path: file(mlp, weight: weight)) }
         }
-        for (type, shape) in [("F64", "[1,1]"), ("BF16", "[2,2]"), ("I32", "[1,2]")] {
+        for (type, shape, status) in [
+            ("F64", "[1,1]", Status.format), ("BF16", "[2,2]", .format), ("I32", "[1,2]", .unsupported),
+            ("F8_E4M3", "[4,2]", .unsupported),
+        ] {
             let weight = "\"dtype\":\"\(type)\",\"shape\":\(shape)"
-            expectError(.unsupported, naming: path) { _ = try Network.load(path: file(mlp, weight: weight)) }
+            expectError(status, naming: path) { _ = try Network.load(path: file(mlp, weight: weight)) }
         }
         for name in ["fc2.weight", "fc1.weights", "", "FC1.bias", "num_batches_tracked"] {
             let more = ",\"\(name)\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[12,20]}"
@@ -128,6 +131,57 @@ import Testing
         }
     }
 
+    @Test func theCallerNamesTheArchitectureThatAFileDoesNot() throws {
+        for metadata in ["", "\"__metadata__\":null,", "\"__metadata__\":{\"format\":\"pt\"},", architecture("mlp-2-1")] {
+            let network = try Network.load(path: file(metadata), architecture: "mlp-2-1")
+            #expect(network.architecture == "mlp-2-1" && network.parameters[0].value.shape.dimensions == [1, 2])
+        }
+        expectError(.format, naming: path) { _ = try Network.load(path: file(""), architecture: "mlp-2-2") }
+        for unknown in ["", "mlp-2", "resnet50"] {
+            expectError(.invalidArgument) { _ = try Network.load(path: file(""), architecture: unknown) }
+        }
+    }
+
+    /// Even where both have the same tensors.
+    @Test func twoArchitecturesAreOneTooMany() throws {
+        let mine = "dafl-vector-generator(latent=3,outputs=5,width=4)"
+        let other = "dafl-vector-generator(width=4,outputs=5,latent=3)"
+        try Network(architecture: mine, seed: 1).save(path: path)
+        do {
+            _ = try Network.load(path: path, architecture: other)
+            Issue.record("nothing was thrown")
+        } catch let error as DaflError {
+            #expect(error.status == .format)
+            #expect(error.description == "\(path): is a network \"\(mine)\", not \"\(other)\"")
+        }
+    }
+
+    @Test func aVarianceIsNotNegative() throws {
+        let network = try Network(architecture: "dafl-vector-generator(latent=3,outputs=5,width=4)", seed: 1)
+        let variances = network.parameters.filter { $0.name.hasSuffix(".running_var") }
+        #expect(!variances.isEmpty)
+        for variance in variances {
+            variance.value[1] = 0.1875  // of bits that nothing else has
+            try network.save(path: path)
+            #expect(try Network.load(path: path).parameter(named: variance.name)?.value[1] == 0.1875)
+            let bytes = folder.bytes(of: "bad")
+            let places = bytes.indices.dropLast(3).filter { Array(bytes[$0...$0 + 3]) == [0, 0, 0x40, 0x3E] }
+            let place = try #require(places.count == 1 ? places[0] : nil)
+            var negative = bytes
+            negative[place + 3] |= 0x80
+            expectError(.format, naming: "\(path): tensor \(variance.name) has the number -0.1875 at 1") {
+                _ = try Network.load(path: folder.write(negative))
+            }
+            variance.value[1] = -1e-9
+            expectError(.invalidArgument, naming: "tensor \(variance.name)") { try network.save(path: folder["a"]) }
+            variance.value[1] = 1
+        }
+        // A mean may be.
+        for mean in network.parameters where mean.name.hasSuffix(".running_mean") { mean.value[0] = -3 }
+        try network.save(path: path)
+        _ = try Network.load(path: path)
+    }
+
     @Test func numbersThatAreNotFiniteAreNeitherLoadedNorSaved() throws {
         for bits in [Float.nan.bitPattern, Float.infinity.bitPattern, (-Float.infinity).bitPattern] {
             let number = (0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
@@ -136,6 +190,19 @@ import Testing
             let network = try Network(architecture: "mlp-2-1", seed: 0)
             network.parameters[1].value[0] = Float(bitPattern: bits)
             expectError(.invalidArgument) { try network.save(path: folder["a"]) }
+        }
+        // Beyond float32's range, which ends at 3.4e38.
+        let header = "{\(architecture("mlp-1-1"))\"fc1.weight\":{\"dtype\":\"F64\",\"shape\":[1,1],\"data_offsets\":[0,8]},"
+            + "\"fc1.bias\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[8,16]}}"
+        for (number, isFinite) in [(3.4e38, true), (3.5e38, false), (-1e300, false)] {
+            let data = littleEndian(number.bitPattern) + littleEndian((-0.1).bitPattern)
+            folder.write(fileBytes(header, data: data))
+            if isFinite {
+                let loaded = try Network.load(path: path)
+                #expect(loaded.parameters[0].value[0] == 3.4e38 && loaded.parameters[1].value[0] == -0.1)
+            } else {
+                expectError(.format, naming: path) { _ = try Network.load(path: path) }
+            }
         }
         #expect(folder.names == ["bad"])
     }

@@ -50,6 +50,7 @@ import Testing
     @Test func aFileWithoutTensorsIsOne() throws {
         #expect(try open("{}", data: 0).tensors.isEmpty)
         #expect(try open("{}   ", data: 0).metadata.isEmpty)
+        #expect(try open(#"{"__metadata__":null}"#, data: 0).metadata.isEmpty)
     }
 
     @Test func theFixtureOfOneTrainingStepIsRead() throws {
@@ -140,7 +141,7 @@ import Testing
         "", " ", "{", "}", "[]", "null", "7", "\"\"", " {}", "{}{}", "{}x", "{}\0", "{\"a\":1}", "{\"a\":{}}",
         "{\"a\":[]}", "{a:1}", "{'a':1}", "{\"a\"", "{\"a\":}", "{\"a\":{}", "\u{feff}{}", "{\"a\":NaN}",
         "{\"a\":1e999}", "{\"a\":123456789012345678901234567890}",
-        "{\"__metadata__\":7}", "{\"__metadata__\":\"text\"}", "{\"__metadata__\":[]}", "{\"__metadata__\":null}",
+        "{\"__metadata__\":7}", "{\"__metadata__\":\"text\"}", "{\"__metadata__\":[]}",
         "{\"__metadata__\":{\"a\":7}}", "{\"__metadata__\":{\"a\":null}}", "{\"__metadata__\":{\"a\":{}}}",
         "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", "{\"__metadata__\":{\"\u{e9}\":\"1\",\"e\u{301}\":\"2\"}}",
         "{\"__metadata__\":{},\"__metadata__\":{}}", "{\"\\\"[{[{\":{}}", "{\"\u{1b}[31m\":{}}",

@@ -92,6 +92,33 @@ import Training
         #expect(gradient.rows.allSatisfy { $0.allSatisfy { $0 == 0 } })
     }
 
+    /// Of a batch that is large enough to be shared.
+    @Test func threadsChangeNoLoss() throws {
+        var random = Philox(seed: 5, stream: .check)
+        let (samples, classes) = (77, 301)
+        let (t, s) = (
+            try batch(randomRows(samples, classes, &random, scale: 3)), try batch(randomRows(samples, classes, &random, scale: 3))
+        )
+        let labels = (0..<samples).map { _ in random.next(below: classes) }
+        func results(threads: Int) throws -> [[Double]] {
+            let compute = try Compute(threads: threads)
+            let (a, b) = (try Batch(samples: samples, shape: t.shape), try Batch(samples: samples, shape: t.shape))
+            let divergence = try DistillationLoss(temperature: 3, samples: samples, classes: t.shape, compute)
+                .evaluate(teacher: t, student: s, gradient: a)
+            let entropy = try CrossEntropy(samples: samples, classes: t.shape, compute)
+                .evaluate(s, labels: labels, gradient: b)
+            let (winners, means) = (try Indices(count: samples), try Doubles(count: classes))
+            s.argmax(to: winners, compute)
+            let softmax = try Softmax(samples: samples, classes: t.shape)
+            softmax.evaluate(s, compute)
+            softmax.meanProbabilities(to: means, compute)
+            for i in 0..<samples { #expect(winners[i] == s.argmax(i)) }
+            return [[divergence, entropy], (0..<classes).map { means[$0] }] + a.rows + b.rows
+        }
+        let expected = try results(threads: 1)
+        for threads in [2, 3, 5] { #expect(try results(threads: threads) == expected) }
+    }
+
     /// p log p is 0 at p = 0, and log q stays finite where q is 0.
     @Test func probabilitiesOfZeroDoNoHarm() throws {
         let distillation = try DistillationLoss(temperature: 1, samples: 3, classes: Shape([2]), Compute(threads: 1))

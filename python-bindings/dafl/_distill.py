@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .distillation import Distillation, Options
 from .network import Network
+from ._units import range_of
 from .result import OnStep, Result
 from .teacher import Teacher, require_sizes
 
@@ -17,8 +18,8 @@ _logger = logging.getLogger("dafl")
 
 
 def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | None = None, classes: int | None = None,
-            preset: str = "fast", progress: bool = True, on_step: OnStep | None = None,
-            **options: Unpack[Options]) -> Result:
+            input_range: tuple[float, float] | None = None, preset: str = "fast", progress: bool = True,
+            on_step: OnStep | None = None, **options: Unpack[Options]) -> Result:
     """A student that has learned from `teacher`, without data::
 
         result = dafl.distill(dafl.torch.Teacher(model), input_shape=(1, 32, 32), student="lenet5-half", seed=0)
@@ -34,7 +35,8 @@ def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | N
     It may look at the result until then: its `student`, a validation set's accuracy, images that it can `generate`.
 
     Images are handed to the teacher with about mean 0 and deviation 1 in each channel, unless the teacher was given
-    `input_mean` and `input_deviation` or `input_range`, which say its own units: see `InputUnits`.
+    `input_mean` and `input_deviation` or `input_range`, which say its own units: see `InputUnits`. The student takes images in
+    these units too. They may also be given here.
 
     Ctrl-C stops within one step, as KeyboardInterrupt. From that and whatever else stops the run, what a teacher or
     `on_step` raises and the library's errors, `Result.so_far(exception)` has the result until then. ValueError,
@@ -44,6 +46,8 @@ def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | N
         teacher.settle(input_shape, classes)
     elif isinstance(teacher, Network):
         require_sizes(teacher.info.input_shape, teacher.info.outputs, input_shape, classes)
+    if input_range is not None:
+        options["input_low"], options["input_high"] = range_of(input_range)
     result = Result(Distillation(teacher, preset, **options))
     result.resume(progress=progress, on_step=on_step)
     _logger.info("%r", result)

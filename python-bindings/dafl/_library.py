@@ -11,18 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import errors
+from ._c_types import (Floats as Floats, Handle as Handle, Labels as Labels, LogFunction as LogFunction,
+                       TeacherBackwardFunction as TeacherBackwardFunction, TeacherForwardFunction as TeacherForwardFunction,
+                       TeacherRegularizerFunction as TeacherRegularizerFunction, EpochFunction as EpochFunction,
+                       TrainStepFunction as TrainStepFunction)
+from ._options import DistillationOptions as DistillationOptions, TrainOptions as TrainOptions
 from ._version import __version__
-
-Floats = POINTER(ctypes.c_float)
-Labels = POINTER(c_int64)
-Handle = c_void_p
-
-EpochFunction = CFUNCTYPE(c_int, c_void_p, c_int64, c_int64, c_double)
-TeacherForwardFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, Floats, Floats)
-TeacherBackwardFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, Floats, Floats, Floats)
-TeacherRegularizerFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, POINTER(c_double), Floats)
-LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
-
 
 class NetworkInfo(Structure):
     _fields_ = [
@@ -45,22 +39,6 @@ class Tensor(Structure):
         ("count", c_int64),
         ("rank", c_int64),
         ("shape", c_int64 * 8),
-    ]
-
-
-class TrainOptions(Structure):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("seed", c_uint64),
-        ("epochs", c_int64),
-        ("batch_size", c_int64),
-        ("optimizer", c_char_p),
-        ("schedule", c_char_p),
-        ("learning_rate", c_double),
-        ("weight_decay", c_double),
-        ("momentum", c_double),
-        ("on_epoch", EpochFunction),
-        ("user_data", c_void_p),
     ]
 
 
@@ -103,49 +81,6 @@ class Progress(Structure):
 ProgressFunction = CFUNCTYPE(c_int, c_void_p, POINTER(Progress))
 
 
-class DistillationOptions(Structure):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("student", c_char_p),
-        ("seed", c_uint64),
-        ("threads", c_int64),
-        ("instruction_set", c_char_p),
-        ("convolution", c_char_p),
-        ("steps", c_int64),
-        ("batch_size", c_int64),
-        ("student_steps", c_int64),
-        ("replay_capacity", c_int64),
-        ("restart_steps", c_int64),
-        ("generator", c_char_p),
-        ("generator_width", c_int64),
-        ("latent_size", c_int64),
-        ("one_hot_weight", c_double),
-        ("activation_weight", c_double),
-        ("entropy_weight", c_double),
-        ("regularizer_weight", c_double),
-        ("temperature", c_double),
-        ("generator_learning_rate", c_double),
-        ("student_learning_rate", c_double),
-        ("student_schedule", c_char_p),
-        ("augmentation", c_double),
-        ("image_source", c_char_p),
-        ("gradients", c_char_p),
-        ("difference_directions", c_int64),
-        ("max_teacher_queries", c_int64),
-        ("images", Floats),
-        ("labels", Labels),
-        ("image_count", c_int64),
-        ("label_weight", c_double),
-        ("mimic_weight", c_double),
-        ("metadata_means", Floats),
-        ("metadata_deviations", Floats),
-        ("metadata_groups", c_int64),
-        ("metadata_steps", c_int64),
-        ("log", LogFunction),
-        ("log_user_data", c_void_p),
-    ]
-
-
 # name: (result, arguments)
 PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_version": (c_char_p, []),
@@ -153,6 +88,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_last_error": (c_char_p, []),
     "dafl_network_create": (c_int, [c_char_p, c_uint64, POINTER(Handle)]),
     "dafl_network_load": (c_int, [c_char_p, POINTER(Handle)]),
+    "dafl_network_load_as": (c_int, [c_char_p, c_char_p, POINTER(Handle)]),
     "dafl_network_save": (c_int, [Handle, c_char_p]),
     "dafl_network_describe": (c_int, [Handle, POINTER(NetworkInfo)]),
     "dafl_network_tensor": (c_int, [Handle, c_int64, POINTER(Tensor)]),

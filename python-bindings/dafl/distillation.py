@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from ._arrays import FloatArray, floats, integers, is_false, labels, rows
 from ._callbacks import STOPPED, Callbacks
 from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction, assign,
                        c_string, check, initialised, library, sized)
+from ._options import Options as Options
+from ._units import Units, units
 from .network import Network
 from .teacher import Teacher
 
@@ -22,82 +24,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 LOG_LEVELS = {1: logging.INFO, 2: logging.WARNING}
-
-
-class Options(TypedDict, total=False):
-    """How a distillation works; what is left out is the preset's own."""
-
-    student: str
-    """The student's architecture; default "lenet5-half"."""
-    seed: int
-    """Of everything random; default 0."""
-    threads: int
-    """0 (default): as many as the processors this process may use."""
-    instruction_set: str
-    """"baseline", "avx2", "avx512" or "auto" (default): the processor's best, or DAFL_INSTRUCTION_SET's."""
-    convolution: str
-    """"fast" (default): Winograd's algorithm where it pays; "direct": for comparisons to the last digits."""
-    steps: int
-    """Steps of the run; each has one generator step."""
-    batch_size: int
-    """Images a step of the generator or the student."""
-    student_steps: int
-    """Student steps to each generator step."""
-    replay_capacity: int
-    """Generated images kept for the student; 0: it learns from the generator's own batch, as in the paper."""
-    restart_steps: int
-    """A fresh generator every so many steps, for more variety; 0: one for the whole run."""
-    generator: str
-    """"convolution" for images, "perceptron" for vectors, or "auto" (default): the perceptron for vectors unless they are a
-    square image with a side from 16 up and divisible by 4."""
-    generator_width: int
-    """Channels of the convolution's widest layers, and an eighth of the perceptron's hidden units."""
-    latent_size: int
-    """Length of the generator's noise vector."""
-    one_hot_weight: float
-    """Of L_oh in L_G."""
-    activation_weight: float
-    """Of L_a in L_G."""
-    entropy_weight: float
-    """Of L_ie in L_G."""
-    regularizer_weight: float
-    """Of R in L_G, for a teacher with a regularizer and for networks with batch normalisation, whose R compares statistics as
-    that of `dafl.torch.Teacher` does; default 1, in the preset "paper" 0."""
-    temperature: float
-    """T of L_KD."""
-    generator_learning_rate: float
-    """Adam's."""
-    student_learning_rate: float
-    """Adam's, at the start of its schedule."""
-    student_schedule: str
-    """"constant", "cosine" to zero over the run, or "step" (/10 at 1/2 and 3/4)."""
-    augmentation: float
-    """Strength of the random shifts, turns, scalings, smoothing and negatives of replayed images; 0 for none, 1 for the
-    preset's."""
-    image_source: str
-    """"generator" (default); for comparison, and for who has data: "noise", standard normal images; "data", `images`;
-    "metadata", images from what was noted of the teacher's features."""
-    gradients: str
-    """"teacher", "student", or "auto" (default): the teacher's if it has backward, else the student's in their place; or
-    "differences": finite differences of its answers, which must not be labels, in random directions."""
-    difference_directions: int
-    """Of "differences", an image and generator step, each a further query: 1 (default) to 1024."""
-    max_teacher_queries: int
-    """Images that the teacher may be asked about, whatever the steps; 0 (default): as many as it takes."""
-    images: Any
-    """Of source "data": [count, channels, height, width]. As contiguous float32 it is not copied, and must stay as it is."""
-    labels: Any
-    """Classes [count] of `images`."""
-    label_weight: float
-    """Share of the labels in the student's loss; 0 (default): knowledge distillation alone, 1: ordinary training."""
-    mimic_weight: float
-    """Of feature mimicking in the student's loss: the squared distance of mapped features to the teacher's; default 0."""
-    metadata_means: Any
-    """Of source "metadata": means [groups, features] of the teacher's features on its training data."""
-    metadata_deviations: Any
-    """And standard deviations [groups, features]."""
-    metadata_steps: int
-    """Steps of Adam on the pixels of a batch of source "metadata"."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,16 +103,16 @@ class Distillation:
         else:
             raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
                             f"or a dafl.Network, not {type(teacher).__name__}")
-        assign(structure, self._borrow(structure, dict(options)))
+        assign(structure, self._borrow(structure, dict(options), teacher.units if isinstance(teacher, Teacher) else None))
         if isinstance(teacher, Teacher):
             teacher.use_threads(structure.threads)
         self._options = _values(structure)
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
 
-    def _borrow(self, structure: DistillationOptions, options: dict[str, Any]) -> dict[str, Any]:
+    def _borrow(self, structure: DistillationOptions, options: dict[str, Any], teachers_units: Units | None) -> dict[str, Any]:
         """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
         self._arrays: dict[str, np.ndarray] = {}
-        if counted := {"image_count", "metadata_groups"} & options.keys():
+        if counted := {"image_count", "metadata_groups", "input_count"} & options.keys():
             raise TypeError(f"unknown option {counted.pop()!r}")
         if (images := options.pop("images", None)) is not None:
             self._arrays["images"] = rows(images, self._image_shape, "images")
@@ -201,6 +127,18 @@ class Distillation:
                 if structure.metadata_groups not in (0, len(values)):
                     raise ValueError("metadata_means and metadata_deviations must be of the same shape")
                 structure.metadata_groups = len(values)
+        mean, deviation = options.pop("input_mean", None), options.pop("input_deviation", None)
+        given = units(mean, deviation, _range_among(options))
+        if given is not None and teachers_units is not None and (given.range is None or given.range != teachers_units.range):
+            raise ValueError("the teacher has its own units: say them to it or to the distillation")
+        own = teachers_units or given
+        if own is not None and own.range is not None:
+            structure.input_low, structure.input_high = own.range
+        elif own is not None:
+            own = own.of(self._image_shape)
+            assert own.mean is not None and own.deviation is not None
+            self._arrays |= {"input_mean": own.mean, "input_deviation": own.deviation}
+            structure.input_count = len(own.mean)
         for name, values in self._arrays.items():
             setattr(structure, name, integers(values) if name == "labels" else floats(values))
         return options
@@ -291,6 +229,12 @@ class Distillation:
         handle = Handle()
         check(function(self._handle, ctypes.byref(handle)))
         return Network._from_handle(handle)
+
+
+def _range_among(options: dict[str, Any]) -> tuple[float, float] | None:
+    """The range of the teacher's inputs, taken from options; None where there is none or, as the library has it, both are 0."""
+    limits = options.pop("input_low", 0), options.pop("input_high", 0)
+    return None if limits == (0, 0) else limits
 
 
 def _values(structure: DistillationOptions) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from ._units import InputUnits, units
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-ANSWERS = ("logits", "probabilities", "labels")
-ANSWERS_OR_AUTO = (*ANSWERS, "auto")
+ANSWERS = ("logits", "probabilities", "labels", "auto")
 
 
 class Teacher:
@@ -55,7 +54,8 @@ class Teacher:
 
     Images have about mean 0 and deviation 1 in each channel, which is right for a classifier trained on standardised data. One
     trained on others says its units, and gets its images in them: `input_mean` and `input_deviation`, each a number, one for
-    each channel or one for each feature, or `input_range=(low, high)`; see `InputUnits`. `units` has what was said.
+    each channel or one for each feature, or `input_range=(low, high)`; see `InputUnits`. `units` has what was said. Its student
+    takes images in the same units.
     """
 
     def __init__(self, forward: Callable[[FloatArray], Any],
@@ -87,7 +87,7 @@ class Teacher:
         structure.input_shape[:] = self.input_shape
         structure.classes = self.classes
         structure.features = self.features
-        structure.answers = ANSWERS.index("logits" if self.answers == "auto" else self.answers)
+        structure.answers = ANSWERS.index(self.answers)
         structure.forward = TeacherForwardFunction(callbacks.guard(self._forward))
         if self.backward is not None:
             structure.backward = TeacherBackwardFunction(callbacks.guard(self._backward))
@@ -145,8 +145,8 @@ def require_sizes(own_shape: tuple[int, int, int], own_classes: int, input_shape
 
 
 def require_answers(answers: str) -> str:
-    if answers not in ANSWERS_OR_AUTO:
-        raise ValueError(f"answers must be one of {', '.join(ANSWERS_OR_AUTO)}, not {answers!r}")
+    if answers not in ANSWERS:
+        raise ValueError(f"answers must be one of {', '.join(ANSWERS)}, not {answers!r}")
     return answers
 
 

@@ -29,6 +29,7 @@ TYPES = {
     "float *": _library.Floats, "const int64_t *": _library.Labels, "dafl_network *": _library.Handle,
     "dafl_distillation *": _library.Handle, "dafl_network **": ctypes.POINTER(_library.Handle),
     "dafl_distillation **": ctypes.POINTER(_library.Handle), "dafl_epoch_fn": _library.EpochFunction,
+    "dafl_train_step_fn": _library.TrainStepFunction,
     "dafl_progress_fn": _library.ProgressFunction, "dafl_log_fn": _library.LogFunction,
     "dafl_teacher_forward_fn": _library.TeacherForwardFunction, "dafl_teacher_backward_fn": _library.TeacherBackwardFunction,
     "dafl_teacher_regularizer_fn": _library.TeacherRegularizerFunction,
@@ -93,7 +94,7 @@ def test_status_numbers_are_those_of_the_header():
 
 def test_answers_are_numbered_as_in_the_header():
     found = re.findall(r"DAFL_ANSWERS_(\w+) = (\d)", header_code())
-    assert [name.lower() for name, _ in found] == list(ANSWERS) and [int(number) for _, number in found] == [0, 1, 2]
+    assert [name.lower() for name, _ in found] == list(ANSWERS) and [int(number) for _, number in found] == [0, 1, 2, 3]
 
 
 def test_versions_agree():

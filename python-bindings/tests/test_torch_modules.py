@@ -175,7 +175,6 @@ def test_one_logit_is_of_two_classes(shape):
     assert torch.allclose(teacher.backward(images(), weights[:, :1], None), plain.backward(images(), weights, None))
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: teachers with one logit")
 def test_one_logit_distils():
     teacher = dafl.torch.Teacher(Returns(lambda logits, hidden: logits[:, 0]))
     assert dafl.distill(teacher, **QUIET | {"student": "mlp-64-8-2"}).last.step == 4
@@ -224,7 +223,6 @@ def test_what_is_no_teacher_is_one_sentence(module, kind, words):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: answers of the kind auto")
 @pytest.mark.parametrize("gradients", ["teacher", "student"])
 def test_a_softmax_at_the_end_is_noticed(gradients):
     """The student learns as from the logits before it."""

@@ -1,3 +1,4 @@
+import Networks
 import Numerics
 
 /// The host's own images, each once in every pass over them in an order drawn anew: ordinary knowledge distillation, and
@@ -8,42 +9,82 @@ final class DataSource: ImageSource {
     private let teacher: any TeacherPass
     private let loss: GeneratorLoss
     private let compute: Compute
-    private var random: Philox
-    private var order: [Int] = []
-    private var picks: [Int]
+    /// From the host's units; nil when the images are standardised.
+    private let standardising: Pass?
+    private var place: Place
+    private var keptPlace: Place
+    private let order: Indices
+    private let picks: Indices
+    private let labels: Indices?
+
+    /// How far it has come: `left` of the order that `drawn` gives.
+    private struct Place {
+        var random: Philox
+        var drawn: Philox
+        var orders = 0
+        var left = 0
+    }
 
     /// - Throws: `invalidArgument` for labels that are no classes or numbers that are not finite, `outOfMemory`.
-    init(_ data: ImageData, _ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
+    init(
+        _ data: ImageData, _ units: InputUnits?, _ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute
+    ) throws {
         try data.validate(image: teacher.inputShape, classes: teacher.classes)
         self.data = data
-        images = try Batch(samples: options.batchSize, shape: teacher.inputShape)
+        let given = try Batch(samples: options.batchSize, shape: teacher.inputShape)
+        standardising = try units.map {
+            try Pass(Network(scaling: teacher.inputShape, $0, .standardising), input: given, compute)
+        }
+        images = standardising?.output ?? given
         self.teacher = try teacher.plan(images, gradients: false, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .order)
-        picks = Array(repeating: 0, count: options.batchSize)
+        let random = Philox(seed: options.seed, stream: .order)
+        place = Place(random: random, drawn: random)
+        keptPlace = place
+        order = try Indices(count: data.count)
+        picks = try Indices(count: options.batchSize)
+        labels = data.labels == nil ? nil : try Indices(count: options.batchSize)
     }
 
-    var targets: Targets {
-        Targets(teacher, labels: data.labels.map { labels in picks.map { Int(labels[$0]) } })
+    func keep() { keptPlace = place }
+
+    func undo() {
+        if place.orders > keptPlace.orders {
+            var random = keptPlace.drawn
+            random.permute(order)
+        }
+        place = keptPlace
     }
+
+    var targets: Targets { Targets(teacher, labels: labels) }
 
     func next() throws -> GeneratorLoss.Value {
-        for i in picks.indices {
-            if order.isEmpty { order = random.permutation(data.count) }
-            picks[i] = order.removeLast()
+        for i in 0..<picks.count {
+            if place.left == 0 {
+                place.drawn = place.random
+                place.random.permute(order)
+                place.left = order.count
+                place.orders += 1
+            }
+            place.left -= 1
+            picks[i] = order[place.left]
+            if let all = data.labels { labels?[i] = Int(all[picks[i]]) }
         }
-        images.load(rows: data.images, picks: picks, compute)
+        (standardising?.input ?? images).load(rows: data.images, picks: picks.pointer, compute)
+        standardising?.forward()
         try teacher.forward()
         return loss.evaluate(
             logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
     }
 
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
-        let elements = images.elements
-        for i in 0..<count {
-            let pick = random.next(below: data.count)
-            (rows + i * elements).update(from: data.images + pick * elements, count: elements)
-        }
+        let picks = try Indices(count: count)
+        for i in 0..<count { picks[i] = random.next(below: data.count) }
+        let given = try Batch(samples: count, shape: images.shape)
+        given.load(rows: data.images, picks: picks.pointer, compute)
+        let scaling = try standardising.map { try Pass($0.network, input: given, compute) }
+        scaling?.forward()
+        (scaling?.output ?? given).store(rows: rows, compute)
     }
 }

@@ -39,13 +39,16 @@ package final class GeneratorLoss {
 
     private let weights: Weights
     private let softmax: Softmax
-    private var meanProbability: [Double]
+    private let winners: Indices  // argmax t_i
+    private let meanProbability: Doubles
+    private let logMeanProbability: Doubles  // log10
     private let compute: Compute
 
     package init(_ weights: Weights, samples: Int, classes: Int, _ compute: Compute) throws {
         self.weights = weights
         softmax = try Softmax(samples: samples, classes: Shape([classes]))
-        meanProbability = Array(repeating: 0, count: classes)
+        winners = try Indices(count: samples)
+        (meanProbability, logMeanProbability) = (try Doubles(count: classes), try Doubles(count: classes))
         self.compute = compute
     }
 
@@ -54,32 +57,13 @@ package final class GeneratorLoss {
         logits t: Batch, features f: Batch?, logitsGradient: Batch?, featuresGradient: Batch?
     ) -> Value {
         softmax.evaluate(t, compute)
-        let (p, logP) = (softmax.probabilities, softmax.logProbabilities)
-        let (n, classes) = (t.samples, t.elements)
-
-        var oneHot = 0.0
-        for k in 0..<classes { meanProbability[k] = 0 }
-        for i in 0..<n {
-            oneHot -= Double(logP[i, t.argmax(i)]) / Double(n)
-            for k in 0..<classes { meanProbability[k] += Double(p[i, k]) / Double(n) }
-        }
+        t.argmax(to: winners, compute)
+        let oneHot = softmax.crossEntropy(winners.pointer, gradient: nil, compute)
+        softmax.meanProbabilities(to: meanProbability, compute)
         // p log p is 0 at p = 0: the floor keeps the logarithm finite there.
-        let entropy = meanProbability.reduce(0) { $0 + $1 * log10(max($1, 1e-30)) }
-
-        if let gradient = logitsGradient {
-            for i in 0..<n {
-                let target = t.argmax(i)
-                // d/dt of sum_k m_k log10 m_k, through the softmax: p_k (l_k - sum_j p_j l_j) / n with l = log10 m.
-                var mean = 0.0
-                for k in 0..<classes { mean += Double(p[i, k]) * log10(max(meanProbability[k], 1e-30)) }
-                for k in 0..<classes {
-                    let probability = Double(p[i, k])
-                    let byOneHot = probability - (k == target ? 1 : 0)
-                    let byEntropy = probability * (log10(max(meanProbability[k], 1e-30)) - mean)
-                    gradient[i, k] = Float((weights.oneHot * byOneHot + weights.entropy * byEntropy) / Double(n))
-                }
-            }
-        }
+        for k in 0..<t.elements { logMeanProbability[k] = log10(max(meanProbability[k], 1e-30)) }
+        let entropy = (0..<t.elements).reduce(0) { $0 + meanProbability[$1] * logMeanProbability[$1] }
+        if let logitsGradient { writeGradient(logitsGradient) }
 
         let activation = f.map { evaluateActivation($0, gradient: featuresGradient) } ?? 0
         return Value(
@@ -87,17 +71,24 @@ package final class GeneratorLoss {
             total: weights.oneHot * oneHot + weights.activation * activation + weights.entropy * entropy)
     }
 
+    /// By the logits, from what `evaluate` has computed before. The entropy's part is d/dt of sum_k m_k log10 m_k, through the
+    /// softmax: p_k (l_k - sum_j p_j l_j) / n with l = log10 m.
+    private func writeGradient(_ gradient: Batch) {
+        let (n, p) = (gradient.samples, softmax.probabilities)
+        compute.parallel(gradient.blocks, of: gradient) { blocks in
+            compute.kernels.generator_gradient(
+                p.pointer, winners.pointer, logMeanProbability.pointer, weights.oneHot / Double(n), weights.entropy / Double(n),
+                gradient.pointer, n, p.elements, blocks.lowerBound, blocks.upperBound)
+        }
+    }
+
     /// L_a, and a dL_a/df = -a sign(f) / (n F).
     private func evaluateActivation(_ f: Batch, gradient: Batch?) -> Double {
         let share = 1 / (Double(f.samples) * Double(f.elements))
-        let slope = Float(-weights.activation * share)
-        var sum = 0.0
-        for i in 0..<f.samples {
-            for j in 0..<f.elements {
-                let value = f[i, j]
-                sum += Double(abs(value))
-                gradient?[i, j] = value > 0 ? slope : value < 0 ? -slope : 0
-            }
+        let sum = compute.sum(overBlocksOf: f, in: softmax.sums) { blocks, sums in
+            compute.kernels.magnitudes(
+                f.pointer, Float(-weights.activation * share), gradient?.pointer, f.samples, f.elements, sums,
+                blocks.lowerBound, blocks.upperBound)
         }
         return -sum * share
     }

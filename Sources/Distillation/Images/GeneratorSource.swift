@@ -13,10 +13,16 @@ final class GeneratorSource: ImageSource {
     private let optimizer: any Optimizer
     private let options: DistillationOptions
     private let compute: Compute
-    private var random: Philox
-    /// Of this run's generators, the first is 0.
-    private(set) var generation = 0
-    private var stepsOfGeneration = 0
+    private let training: KeptTraining
+    private var place: Place
+    private var keptPlace: Place
+
+    /// How far the source has come.
+    private struct Place {
+        var random: Philox
+        var generation = 0
+        var stepsOfGeneration = 0
+    }
 
     /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.
     init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
@@ -29,18 +35,34 @@ final class GeneratorSource: ImageSource {
         optimizer = try Adam(network.trainedParameters, compute)
         self.options = options
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .noise)
+        place = Place(random: Philox(seed: options.seed, stream: .noise))
+        keptPlace = place
+        training = try KeptTraining(network.parameters, optimizer)
         drawWeights()
     }
 
     var images: Batch { generator.output }
     var targets: Targets { Targets(teacher) }
+    /// Of this run's generators, the first is 0.
+    var generation: Int { place.generation }
+
+    func keep() {
+        keptPlace = place
+        training.keep()
+        teacher.keep()
+    }
+
+    func undo() {
+        place = keptPlace
+        training.undo()
+        teacher.undo()
+    }
 
     func next() throws -> GeneratorLoss.Value {
-        if options.restartSteps > 0, stepsOfGeneration == options.restartSteps { restart() }
-        random.fillNormal(noise)  // z ~ N(0, I)
+        if options.restartSteps > 0, place.stepsOfGeneration == options.restartSteps { restart() }
+        place.random.fillNormal(noise)  // z ~ N(0, I)
         let value = try learn()
-        stepsOfGeneration += 1
+        place.stepsOfGeneration += 1
         return value
     }
 
@@ -67,8 +89,8 @@ final class GeneratorSource: ImageSource {
 
     /// A generator anew, with other weights, for images that the one before did not think of.
     func restart() {
-        generation += 1
-        stepsOfGeneration = 0
+        place.generation += 1
+        place.stepsOfGeneration = 0
         drawWeights()
         optimizer.reset()
     }
@@ -79,13 +101,28 @@ final class GeneratorSource: ImageSource {
         network.initialise(&random)
     }
 
+    /// Standardised as a step's images, by the statistics of a whole batch: the running ones lag behind a generator that learns
+    /// so fast. On a copy, whose running statistics nobody reads.
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
-        let noise = try Batch(samples: count, shape: network.inputShape)
-        let pass = try Pass(network, input: noise, compute)
-        random.fillNormal(noise)
-        pass.forward()
-        try Self.requireFinite(pass.output)
-        pass.output.store(rows: rows, compute)
+        let noise = try Batch(samples: options.batchSize, shape: network.inputShape)
+        let pass = try Pass(network.copy(), input: noise, compute)
+        let batch = try Tensor([options.batchSize, images.elements])
+        for start in stride(from: 0, to: count, by: options.batchSize) {
+            random.fillNormal(noise)
+            pass.forward(training: true)
+            try Self.requireFinite(pass.output)
+            pass.output.store(rows: batch.pointer, compute)
+            let samples = min(options.batchSize, count - start)
+            (rows + start * images.elements).update(from: batch.pointer, count: samples * images.elements)
+        }
+    }
+
+    /// A copy whose running statistics are those of the images that it makes now, so that alone it makes the same.
+    func exported() throws -> Network {
+        let copy = try network.copy()
+        var random = Philox(seed: options.seed, stream: .samples)
+        try copy.estimateStatistics(batches: 16, samples: options.batchSize, compute) { random.fillNormal($0) }
+        return copy
     }
 
     private static func requireFinite(_ images: Batch) throws {

@@ -20,6 +20,7 @@ final class MetadataSource: ImageSource {
     private let options: DistillationOptions
     private let compute: Compute
     private var random: Philox
+    private var keptRandom: Philox
 
     /// - Throws: `invalidArgument` for a teacher without features or gradients by them, or metadata that are not finite;
     ///   `outOfMemory`.
@@ -44,6 +45,17 @@ final class MetadataSource: ImageSource {
         self.options = options
         self.compute = compute
         random = Philox(seed: options.seed, stream: .noise)
+        keptRandom = random
+    }
+
+    func keep() {
+        keptRandom = random
+        teacher.keep()
+    }
+
+    func undo() {
+        random = keptRandom
+        teacher.undo()
     }
 
     var targets: Targets { Targets(teacher) }

@@ -7,6 +7,7 @@ final class NoiseSource: ImageSource {
     private let loss: GeneratorLoss
     private let compute: Compute
     private var random: Philox
+    private var keptRandom: Philox
 
     init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
         images = try Batch(samples: options.batchSize, shape: teacher.inputShape)
@@ -14,7 +15,11 @@ final class NoiseSource: ImageSource {
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.compute = compute
         random = Philox(seed: options.seed, stream: .noise)
+        keptRandom = random
     }
+
+    func keep() { keptRandom = random }
+    func undo() { random = keptRandom }
 
     var targets: Targets { Targets(teacher) }
 

@@ -1,3 +1,4 @@
+import Networks
 import Numerics
 
 /// Images of the host's to learn from, in the generator's place; borrowed, so the host keeps them as long as the distillation.
@@ -45,5 +46,34 @@ package struct FeatureMetadata {
                 throw DaflError.invalid("\(name)[\(i)]", rows[i], "finite")
             }
         }
+    }
+}
+
+/// What the host says of the units of its teacher's inputs.
+package struct InputStatistics {
+    /// [count]; nil for 0.
+    package let means: UnsafePointer<Float>?
+    /// [count]; nil for 1.
+    package let deviations: UnsafePointer<Float>?
+    package let count: Int
+
+    package init(means: UnsafePointer<Float>?, deviations: UnsafePointer<Float>?, count: Int) {
+        (self.means, self.deviations, self.count) = (means, deviations, count)
+    }
+
+    /// A copy, fit for a teacher.
+    /// - Throws: `invalidArgument` when they are not as many as its inputs have, or no units.
+    func units(for input: Shape) throws -> InputUnits {
+        try InputUnits.require(count: count, fitting: input)
+        let units = try InputUnits(count: count)
+        for i in 0..<count {
+            units.mean.value[i] = means?[i] ?? 0
+            units.deviation.value[i] = deviations?[i] ?? 1
+        }
+        for (name, parameter) in [("input_mean", units.mean), ("input_deviation", units.deviation)] {
+            guard let i = parameter.firstRefused(of: parameter.value.pointer) else { continue }
+            throw DaflError.invalid("\(name)[\(i)]", parameter.value[i], parameter.allowed.rawValue)
+        }
+        return units
     }
 }

@@ -12,6 +12,8 @@ final class FeatureMimic {
     let map: Network
     private let pass: Pass
     private let gradient: Batch
+    private let sums: Doubles
+    private let compute: Compute
 
     /// - Parameters:
     ///   - features: g, where the student writes them.
@@ -22,6 +24,8 @@ final class FeatureMimic {
         map.initialise(&random)
         pass = try Pass(map, input: features, gradients: [.weights, .input], compute)
         self.gradient = gradient
+        sums = try Doubles(count: features.blocks)
+        self.compute = compute
     }
 
     /// After the student's forward pass: returns L_mimic, and writes the gradients of `weight` times it by the student's
@@ -30,13 +34,10 @@ final class FeatureMimic {
         pass.forward(training: true)
         guard let byMapped = pass.outputGradient, let byFeatures = pass.inputGradient else { return 0 }
         let (mapped, count) = (pass.output, Double(f.samples) * Double(f.elements))
-        var sum = 0.0
-        for i in 0..<f.samples {
-            for k in 0..<f.elements {
-                let difference = Double(mapped[i, k]) - Double(f[i, k])
-                sum += difference * difference
-                byMapped[i, k] = Float(2 * weight * difference / count)
-            }
+        let sum = compute.sum(overBlocksOf: f, in: sums) { blocks, sums in
+            compute.kernels.squared_error(
+                mapped.pointer, f.pointer, 2 * weight / count, byMapped.pointer, f.samples, f.elements, sums,
+                blocks.lowerBound, blocks.upperBound)
         }
         pass.backward()
         gradient.load(byFeatures)

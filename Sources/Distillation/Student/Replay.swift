@@ -2,7 +2,7 @@ import Numerics
 
 /// What the student learns from when it does not learn from the generator's own batch: images of the bank, altered a
 /// little, with the teacher's answer to what they are then.
-final class Replay {
+final class Replay: Undoable {
     private let bank: ReplayBank
     private let images: Batch
     private let rows: Tensor  // [n, image]
@@ -12,13 +12,18 @@ final class Replay {
     private let teacher: (any TeacherPass)?
     private let compute: Compute
     private var random: Philox
+    private var keptRandom: Philox
+    private static let automaticCapacity = 409_600
 
     /// nil when the options ask for no bank.
     /// - Parameter images: where `draw` writes.
-    init?(_ teacher: any Teacher, images: Batch, _ options: DistillationOptions, _ compute: Compute) throws {
-        guard options.replayCapacity > 0 else { return nil }
-        bank = try ReplayBank(
-            capacity: options.replayCapacity, batchSize: images.samples, image: images.shape, classes: teacher.classes)
+    /// - Throws: `outOfMemory` with the capacity that there would be memory for.
+    init?(
+        _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, _ compute: Compute,
+        log: (LogLevel, String) -> Void
+    ) throws {
+        guard options.replayCapacity != 0 else { return nil }
+        bank = try Self.bank(teacher, images: images, options, log: log)
         self.images = images
         rows = try Tensor([images.samples, images.elements])
         cachedLogits = try Batch(samples: images.samples, shape: Shape([teacher.classes]))
@@ -31,6 +36,43 @@ final class Replay {
         self.teacher = asksAgain ? try teacher.plan(images, gradients: false, compute) : nil
         self.compute = compute
         random = Philox(seed: options.seed, stream: .replay)
+        keptRandom = random
+    }
+
+    /// The bank that the options ask for, or the largest for which half of the memory has room.
+    private static func bank(
+        _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, log: (LogLevel, String) -> Void
+    ) throws -> ReplayBank {
+        let bytes = ReplayBank.bytesPerImage(images.shape, classes: teacher.classes)
+        let fitting = MemoryLimit.available / 2 / bytes
+        let isAutomatic = options.replayCapacity < 0
+        let capacity = isAutomatic
+            ? max(images.samples, min(automaticCapacity, fitting)) : options.replayCapacity
+        do {
+            let bank = try ReplayBank(
+                capacity: capacity, batchSize: images.samples, image: images.shape, classes: teacher.classes,
+                keepsLabels: options.data?.labels != nil)
+            if isAutomatic, capacity < automaticCapacity {
+                log(
+                    .info, "the replay bank has room for \(capacity) images in place of \(automaticCapacity), which would take more "
+                        + "than half of the memory that there is")
+            }
+            return bank
+        } catch let error as DaflError where error.status == .outOfMemory {
+            throw DaflError(
+                .outOfMemory, "replay_capacity is \(capacity), which takes \(capacity * bytes / 1_000_000) MB; there is memory for "
+                    + "\(max(fitting, 0)): \(error)")
+        }
+    }
+
+    func keep() {
+        keptRandom = random
+        bank.keep()
+    }
+
+    func undo() {
+        random = keptRandom
+        bank.undo()
     }
 
     func add(_ batch: Batch, _ targets: Targets) {

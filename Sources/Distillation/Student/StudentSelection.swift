@@ -46,7 +46,12 @@ final class StudentSelection {
         batch.store(rows: images.pointer + start * batch.elements, compute)
         targets.store(rows: logits.pointer + start * targets.elements, compute)
         considered += 1
-        guard try isStudentBest() else { return }
+        do {
+            guard try isStudentBest() else { return }
+        } catch {
+            considered -= 1  // the step does not count, and brings these images anew
+            throw error
+        }
         best.load(student)
         hasBest = true
     }

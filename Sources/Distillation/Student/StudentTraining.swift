@@ -8,7 +8,7 @@ import Training
 ///
 /// with the labels' share l, for labelled data (Hinton, Vinyals and Dean 2015), and m the weight of feature mimicking. Without
 /// data it is L_KD alone.
-final class StudentTraining {
+final class StudentTraining: Undoable {
     let network: Network
     private let pass: Pass
     private let logitsGradient: Batch
@@ -19,11 +19,19 @@ final class StudentTraining {
     private let optimizer: any Optimizer
     private let labelWeight: Double
     private let mimicWeight: Double
+    private let kept: KeptTraining
+    // The classes that student and teacher name.
+    private let winners: Indices
+    private let teacherWinners: Indices
+    private let compute: Compute
 
     /// - Throws: `invalidArgument` when there is to be mimicking and a network has no features.
     init(_ network: Network, of teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
         let (n, classes) = (options.batchSize, network.outputShape)
         self.network = network
+        self.compute = compute
+        winners = try Indices(count: n)
+        teacherWinners = try Indices(count: n)
         labelWeight = options.labelWeight
         mimicWeight = options.mimicWeight
         pass = try Pass(network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, compute)
@@ -43,7 +51,11 @@ final class StudentTraining {
             mimic = nil
         }
         optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
+        kept = try KeptTraining(network.parameters + (mimic?.map.parameters ?? []), optimizer)
     }
+
+    func keep() { kept.keep() }
+    func undo() { kept.undo() }
 
     /// What the student learns from next, to be written before `step`.
     var images: Batch { pass.input }
@@ -69,18 +81,18 @@ final class StudentTraining {
     }
 
     /// Turns dL_KD/ds into the gradient of both losses.
-    private func addLabels(_ labels: [Int], _ gradient: Batch) {
-        _ = crossEntropy.evaluate(pass.output, labels: labels, gradient: gradient)
-        let share = Float(labelWeight)
-        for i in 0..<logitsGradient.count {
-            logitsGradient.pointer[i] = (1 - share) * logitsGradient.pointer[i] + share * gradient.pointer[i]
+    private func addLabels(_ labels: Indices, _ gradient: Batch) {
+        _ = crossEntropy.evaluate(pass.output, labels: labels.pointer, gradient: gradient)
+        compute.parallelFloats(gradient.count) { start, count in
+            compute.kernels.blend(logitsGradient.pointer + start, gradient.pointer + start, Float(labelWeight), count)
         }
     }
 
     /// The share of `images` on which the student names the class that the teacher's logits name.
     func agreement(teacher t: Batch) -> Double {
         pass.forward()
-        let agreed = (0..<t.samples).count { pass.output.argmax($0) == t.argmax($0) }
-        return Double(agreed) / Double(t.samples)
+        t.argmax(to: teacherWinners, compute)
+        pass.output.argmax(to: winners, compute)
+        return Double((0..<t.samples).count { winners[$0] == teacherWinners[$0] }) / Double(t.samples)
     }
 }

@@ -7,12 +7,12 @@ struct Targets {
     /// The teacher's features f [n, F]; nil when it has none, or was not asked anew.
     var features: Batch?
     /// The images' classes [n], where the images are labelled data.
-    var labels: [Int]?
+    var labels: Indices?
 }
 
 extension Targets {
     /// What the teacher answered last.
-    init(_ teacher: any TeacherPass, labels: [Int]? = nil) {
+    init(_ teacher: any TeacherPass, labels: Indices? = nil) {
         self.init(logits: teacher.logits, features: teacher.features, labels: labels)
     }
 }

@@ -44,6 +44,7 @@ final class DifferencesTeacher: WrappingTeacher {
         private let moved: any TeacherPass
         private let directions: Int
         private var random: Philox
+        private var keptRandom: Philox
         private let direction: Batch
         private let byLogits: Batch
         private let byFeatures: Batch?
@@ -54,7 +55,7 @@ final class DifferencesTeacher: WrappingTeacher {
             wrapped = answers
             self.moved = moved
             self.directions = directions
-            self.random = random
+            (self.random, keptRandom) = (random, random)
             direction = try zeros(like: answers.images)
             byLogits = try zeros(like: answers.logits)
             byFeatures = try answers.features.map(zeros)
@@ -82,6 +83,9 @@ final class DifferencesTeacher: WrappingTeacher {
                 }
             }
         }
+
+        func keep() { keptRandom = random }
+        func undo() { random = keptRandom }
 
         /// What of L changes, to first order, with a sample's answer.
         private static func change(_ i: Int, from before: Batch, to after: Batch, by gradient: Batch) -> Double {

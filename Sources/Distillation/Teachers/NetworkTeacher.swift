@@ -10,6 +10,8 @@ package final class NetworkTeacher: Teacher {
         self.network = network
     }
 
+    /// Those that its first layer standardises; nil when it takes standardised images.
+    var ownUnits: InputUnits? { network.inputUnits }
     package var inputShape: Shape { network.inputShape }
     package var classes: Int { network.outputShape.count }
     package var features: Int { network.featureShape?.count ?? 0 }

@@ -39,6 +39,14 @@ package protocol TeacherPass: AnyObject {
     func forward() throws
     /// The vector-Jacobian product at the images of the last `forward`. Throws as `forward`.
     func backward() throws
+    /// Keeps what this pass draws at random as it is now, and brings it back: see `Undoable`. Most draw nothing.
+    func keep()
+    func undo()
+}
+
+extension TeacherPass {
+    package func keep() {}
+    package func undo() {}
 }
 
 /// A teacher that changes something about another and hands on the rest.
@@ -69,4 +77,6 @@ extension WrappingTeacherPass {
     var featuresGradient: Batch? { wrapped.featuresGradient }
     var imagesGradient: Batch? { wrapped.imagesGradient }
     func forward() throws { try wrapped.forward() }
+    func keep() { wrapped.keep() }
+    func undo() { wrapped.undo() }
 }

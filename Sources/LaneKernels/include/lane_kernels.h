@@ -157,6 +157,10 @@ typedef struct lane_kernels {
     // sums[c] = sum of x over samples and pixels.
     void (*channel_sums)(const float *x, ptrdiff_t blocks, ptrdiff_t channels, ptrdiff_t pixels, float *sums,
                          ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // dx += by_mean + by_variance (x - mean), by channel, but not in the lanes past `samples`.
+    void (*statistics_gradient)(const float *x, float *dx, ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t pixels,
+                                const float *mean, const float *by_mean, const float *by_variance,
+                                ptrdiff_t first_channel, ptrdiff_t end_channel);
 
     // --- elementwise, over `count` floats, a multiple of 16 ----------------------------------------------------------
     // y = x > 0 ? x : slope * x; slope 0 is ReLU.
@@ -166,11 +170,42 @@ typedef struct lane_kernels {
     void (*tanh)(const float *x, float *y, ptrdiff_t count);
     void (*tanh_gradient)(const float *y, const float *dy, float *dx, ptrdiff_t count);
     void (*add)(const float *a, const float *b, float *sum, ptrdiff_t count);
+    // a = (1 - share) a + share b.
+    void (*blend)(float *a, const float *b, float share, ptrdiff_t count);
 
     // --- softmax over classes ----------------------------------------------------------------------------------------
     // log_p = log softmax(x * scale), p = its exponential.
     void (*softmax)(const float *x, float scale, float *p, float *log_p, ptrdiff_t classes, ptrdiff_t first_block,
                     ptrdiff_t end_block);
+
+    // --- losses ------------------------------------------------------------------------------------------------------
+    // What block b adds to a loss over `samples` samples comes to sums[b], so that their sum need not depend on the number
+    // of threads. Gradients are overwritten, with zeros in the lanes past `samples`. p is softmax(x) and log_p its logarithm.
+
+    // places [samples]: of the largest element of each sample, the first of equals.
+    void (*argmax)(const float *x, ptrdiff_t *places, ptrdiff_t samples, ptrdiff_t elements, ptrdiff_t first_block,
+                   ptrdiff_t end_block);
+    // -log p[label], and by x (p - onehot(label)) / samples, for labels [samples]. gradient may be null.
+    void (*cross_entropy)(const float *p, const float *log_p, const ptrdiff_t *labels, float *_Nullable gradient,
+                          ptrdiff_t samples, ptrdiff_t classes, double *sums, ptrdiff_t first_block, ptrdiff_t end_block);
+    // KL(p || q) = sum_k p (log p - log q); gradient = slope (q - p).
+    void (*divergence)(const float *p, const float *log_p, const float *q, const float *log_q, float slope,
+                       float *gradient, ptrdiff_t samples, ptrdiff_t classes, double *sums, ptrdiff_t first_block,
+                       ptrdiff_t end_block);
+    // sums[k] = sum over samples of element k of x, by ranges of elements.
+    void (*element_sums)(const float *x, ptrdiff_t samples, ptrdiff_t elements, double *sums, ptrdiff_t first_element,
+                         ptrdiff_t end_element);
+    // one_hot (p - onehot(winner)) + entropy p (log_mean - sum_k p_k log_mean_k), by x, for winners [samples] and log_mean
+    // [classes].
+    void (*generator_gradient)(const float *p, const ptrdiff_t *winners, const double *log_mean, double one_hot,
+                               double entropy, float *gradient, ptrdiff_t samples, ptrdiff_t classes,
+                               ptrdiff_t first_block, ptrdiff_t end_block);
+    // sum |x|; gradient = slope sign(x), which may be null.
+    void (*magnitudes)(const float *x, float slope, float *_Nullable gradient, ptrdiff_t samples, ptrdiff_t elements,
+                       double *sums, ptrdiff_t first_block, ptrdiff_t end_block);
+    // sum (x - target)^2; gradient = slope (x - target).
+    void (*squared_error)(const float *x, const float *target, double slope, float *gradient, ptrdiff_t samples,
+                          ptrdiff_t elements, double *sums, ptrdiff_t first_block, ptrdiff_t end_block);
 
     // --- weights, any count and alignment ----------------------------------------------------------------------------
     void (*adam)(float *weights, const float *gradient, float *first_moment, float *second_moment, ptrdiff_t count,

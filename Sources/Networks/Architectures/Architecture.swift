@@ -6,6 +6,10 @@ package struct Architecture {
     let name: String
     private let arguments: [(name: String, value: Int)]
     let text: String
+    /// How many means and deviations its inputs, or a generator's outputs, have in units of their own: see `InputUnits`. Any
+    /// architecture takes this argument; nil for standardised ones.
+    let units: Int?
+    private static let unitsName = "units"
 
     /// - Throws: `invalidArgument` when the string does not have the form `name` or `name(key=number,...)`.
     init(_ text: String) throws {
@@ -14,18 +18,28 @@ package struct Architecture {
             DaflError.invalid("architecture", "\"\(text)\"", "of the form name or name(key=number,other=number)")
         }
         guard let open = text.firstIndex(of: "(") else {
-            (name, arguments) = (text, [])
+            (name, arguments, units) = (text, [], nil)
             return
         }
         guard text.last == ")" else { throw malformed() }
         name = String(text[..<open])
         let list = text[text.index(after: open)...].dropLast()
-        arguments = try list.split(separator: ",", omittingEmptySubsequences: false).map { item in
+        let all = try list.split(separator: ",", omittingEmptySubsequences: false).map { item in
             let parts = item.split(separator: "=", omittingEmptySubsequences: false)
             guard parts.count == 2, parts[1].first != "+", let value = Int(parts[1]) else { throw malformed() }
-            return (String(parts[0].drop { $0 == " " }), value)
+            return (name: String(parts[0].drop { $0 == " " }), value: value)
         }
-        guard Set(arguments.map(\.name)).count == arguments.count else { throw malformed() }
+        guard Set(all.map(\.name)).count == all.count else { throw malformed() }
+        arguments = all.filter { $0.name != Self.unitsName }
+        units = all.first { $0.name == Self.unitsName }?.value
+        if let units, units < 1 { throw DaflError.invalid("units of architecture \"\(text)\"", units, "at least 1") }
+    }
+
+    /// The text of an architecture with units.
+    static func adding(units: Int, to text: String) -> String {
+        let argument = "\(unitsName)=\(units))"
+        guard text.hasSuffix(")") else { return "\(text)(\(argument)" }
+        return text.dropLast() + (text.hasSuffix("()") ? "" : ",") + argument
     }
 
     /// An argument's value as it is written, in range or not; nil when it is left out.
@@ -55,7 +69,7 @@ package struct Architecture {
 extension Network {
     /// A network with weights drawn from the seed.
     /// - Parameter architecture: "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" with any sizes,
-    ///   "dafl-generator" or "dafl-vector-generator"; see `Architecture` for arguments.
+    ///   "dafl-generator" or "dafl-vector-generator"; see `Architecture` for arguments, of which "units" is for all.
     /// - Throws: `invalidArgument` for an unknown or impossible architecture, `outOfMemory`.
     package convenience init(architecture text: String, seed: UInt64) throws {
         try self.init(architecture: text)

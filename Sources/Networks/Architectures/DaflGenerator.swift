@@ -35,6 +35,7 @@ extension Network {
         if rows % 4 != 0 || columns % 4 != 0 { try builder.add(Crop(height: rows, width: columns)) }
         try builder.add(Tanh())
         try builder.add(BatchNorm(name: "bn3", channels: channels, affine: false))
+        try builder.restore(units: architecture.units)
         return builder.build(architecture: architecture.name, featureNode: nil)
     }
 }

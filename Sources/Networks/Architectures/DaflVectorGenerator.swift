@@ -19,6 +19,7 @@ extension Network {
         try builder.add(LeakyReLU(slope: 0.2))
         try builder.add(Linear(name: "l3", inputs: width, outputs: outputs))
         try builder.add(BatchNorm(name: "bn3", channels: outputs, affine: false))
+        try builder.restore(units: architecture.units)
         return builder.build(architecture: architecture.name, featureNode: nil)
     }
 }

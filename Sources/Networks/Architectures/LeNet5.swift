@@ -9,7 +9,7 @@ extension Network {
         let (channels, classes) = (values[0], values[1])
         let widths = [6, 16, 120, 84].map { $0 / divisor }
 
-        var builder = try NetworkBuilder(inputShape: [channels, 32, 32])
+        var builder = try NetworkBuilder(inputShape: [channels, 32, 32], units: architecture.units)
         try builder.add(Convolution(name: "conv1", inputs: channels, outputs: widths[0], kernel: 5))
         try builder.add(LeakyReLU.relu())
         try builder.add(Pooling(.max, window: 2))

@@ -12,7 +12,7 @@ extension Network {
                 "architecture", "\"\(architecture.name)\"",
                 "mlp-<inputs>-<hidden>-...-<classes> with sizes from 1 to \(Architecture.limit)")
         }
-        var builder = try NetworkBuilder(inputShape: [sizes[0]])
+        var builder = try NetworkBuilder(inputShape: [sizes[0]], units: architecture.units)
         var feature: Int?
         for i in 1..<sizes.count {
             try builder.add(Linear(name: "fc\(i)", inputs: sizes[i - 1], outputs: sizes[i]))

@@ -15,7 +15,7 @@ extension Network {
             throw DaflError.invalid("side of architecture \"\(architecture.text)\"", side, "divisible by 8")
         }
 
-        var builder = try NetworkBuilder(inputShape: [channels, side, side])
+        var builder = try NetworkBuilder(inputShape: [channels, side, side], units: architecture.units)
         try builder.add(Convolution(name: "conv1", inputs: channels, outputs: 64, kernel: 3, padding: 1, bias: false))
         try builder.add(BatchNorm(name: "bn1", channels: 64))
         var node = try builder.add(LeakyReLU.relu())

@@ -11,7 +11,7 @@ package final class BatchNorm: FusibleLayer {
     let channels: Int
     let epsilon: Float
     /// The new batch's share in the running statistics, as PyTorch defines it.
-    let momentum: Float
+    var momentum: Float
 
     /// - Parameter affine: whether weight and bias exist.
     package init(
@@ -21,7 +21,8 @@ package final class BatchNorm: FusibleLayer {
         weight = affine ? try Parameter(name: "\(name).weight", shape: [channels]) : nil
         bias = affine ? try Parameter(name: "\(name).bias", shape: [channels]) : nil
         runningMean = try Parameter(name: "\(name).running_mean", shape: [channels], isTrained: false)
-        runningVariance = try Parameter(name: "\(name).running_var", shape: [channels], isTrained: false)
+        runningVariance = try Parameter(
+            name: "\(name).running_var", shape: [channels], isTrained: false, allowed: .finiteAndNotNegative)
         weight?.value.fill(1)
         runningVariance.value.fill(1)
     }

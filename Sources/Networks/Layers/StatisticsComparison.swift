@@ -46,19 +46,11 @@ final class StatisticsComparison {
     }
 
     func addGradient(to dx: Batch) {
-        let x = site.inputs[0].value
+        let (x, kernels) = (site.inputs[0].value, site.compute.kernels)
         site.compute.parallel(layer.channels) { range in
-            for block in 0..<x.blocks {
-                let lanes = min(Batch.lanes, site.samples - block * Batch.lanes)
-                for c in range {
-                    let start = (block * layer.channels + c) * pixels * Batch.lanes
-                    for vector in stride(from: start, to: start + pixels * Batch.lanes, by: Batch.lanes) {
-                        for i in vector..<vector + lanes {
-                            dx.pointer[i] += byMean[c] + byVariance[c] * (x.pointer[i] - mean[c])
-                        }
-                    }
-                }
-            }
+            kernels.statistics_gradient(
+                x.pointer, dx.pointer, site.samples, layer.channels, pixels, mean.pointer, byMean.pointer,
+                byVariance.pointer, range.lowerBound, range.upperBound)
         }
     }
 }

@@ -108,4 +108,30 @@ import Testing
             #expect(dxLanes.unusedLanes.allSatisfy { $0 == 0 })
         }
     }
+
+    @Test(arguments: sizes) func theStatisticsGradientIsAdded(
+        samples: Int, channels: Int, height: Int, width: Int
+    ) throws {
+        var random = Philox(seed: 4, stream: .check)
+        let x = Rows(samples: samples, [channels, height, width], from: &random)
+        let dx = Rows(samples: samples, [channels, height, width], from: &random)
+        func perChannel() -> [Double] { Rows(samples: 1, [channels], from: &random).values }
+        let (mean, byMean, byVariance) = (perChannel(), perChannel(), perChannel())
+        var expected = dx
+        Reference.eachPixel(x) { n, c, i, j in
+            expected[n, c, i, j] += byMean[c] + byVariance[c] * (x[n, c, i, j] - mean[c])
+        }
+        for kernels in kernelSets {
+            let (xLanes, dxLanes) = (try x.batch(unused: 1e6), try dx.batch())
+            let (m, a, b) = (try Tensor(mean), try Tensor(byMean), try Tensor(byVariance))
+            let middle = part(of: channels)
+            for (first, end) in [(middle, channels), (0, middle)] {
+                kernels.statistics_gradient(
+                    xLanes.pointer, dxLanes.pointer, samples, channels, height * width, m.pointer, a.pointer, b.pointer,
+                    first, end)
+            }
+            expectClose(dxLanes, expected, within: 1e-6, "\(kernels.title): dx")
+            #expect(dxLanes.unusedLanes.allSatisfy { $0 == 0 })
+        }
+    }
 }

@@ -43,4 +43,34 @@ import Testing
             }
         }
     }
+
+    @Test(arguments: 0..<3) func aLossKeepsIt(logit: Int) throws {
+        let x = try Rows(samples: 2, [3], [1, 2, 3, 3, 2, 1]).batch()
+        let (p, logP) = (try Batch(samples: 2, shape: x.shape), try Batch(samples: 2, shape: x.shape))
+        let (zeros, gradient) = (try Batch(samples: 2, shape: x.shape), try Batch(samples: 2, shape: x.shape))
+        let ones = try Batch(samples: 2, shape: x.shape)
+        ones.fill(1)
+        x[1, logit] = .nan
+        for kernels in kernelSets {
+            func expectNaN(_ what: String, _ loss: (UnsafeMutablePointer<Double>) -> Void) {
+                var sum = 0.0
+                loss(&sum)
+                #expect(sum.isNaN, "\(kernels.title): \(what)")
+            }
+            kernels.softmax(x.pointer, 1, p.pointer, logP.pointer, 3, 0, 1)
+            expectNaN("cross entropy") { kernels.cross_entropy(p.pointer, logP.pointer, [0, 1], nil, 2, 3, $0, 0, 1) }
+            expectNaN("divergence") {
+                kernels.divergence(
+                    p.pointer, logP.pointer, zeros.pointer, zeros.pointer, 1, gradient.pointer, 2, 3, $0, 0, 1)
+            }
+            expectNaN("divergence to it") {
+                kernels.divergence(
+                    ones.pointer, zeros.pointer, p.pointer, logP.pointer, 1, gradient.pointer, 2, 3, $0, 0, 1)
+            }
+            expectNaN("magnitudes") { kernels.magnitudes(x.pointer, 1, nil, 2, 3, $0, 0, 1) }
+            expectNaN("squared error") {
+                kernels.squared_error(x.pointer, zeros.pointer, 1, gradient.pointer, 2, 3, $0, 0, 1)
+            }
+        }
+    }
 }

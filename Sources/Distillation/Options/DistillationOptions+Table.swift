@@ -1,0 +1,119 @@
+import Training
+
+extension DistillationOptions: OptionTable {
+    /// In the order of `dafl_distillation_options`, whose end is the place for new ones. Where there are two values, they are
+    /// those of the presets fast and paper. The comments are those of the C header and of the Python package too.
+    package static var table: [Option<DistillationOptions>] {
+        [
+            /// The student's architecture, from the teacher's inputs to its classes.
+            .text("student", \.student, "lenet5-half"),
+            /// Of everything random.
+            .unsigned("seed", \.seed, 0),
+            /// 0: as many as the processors that this process may use, by affinity and by its control group's quota.
+            .whole("threads", \.threads, 0...1024, 0),
+            /// "baseline", "avx2" or "avx512", if the processor has it. "auto": the best it has, or the one that the
+            /// environment variable DAFL_INSTRUCTION_SET names.
+            .text("instruction_set", \.instructionSet, "auto"),
+            /// "fast": Winograd's algorithm where it pays. "direct": as convolution is defined, for comparisons to the last
+            /// digits.
+            .choice("convolution", \.convolution, ConvolutionKind.self, .fast),
+            /// Steps of the run, each with one generator step. More teach more, at a price that grows with them.
+            .whole("steps", \.steps, 1...Int.max, 3600, 24_000),
+            /// Images a step of the generator or the student.
+            .whole("batch_size", \.batchSize, 1...1 << 30, 128, 512),
+            /// Student steps to each generator step. Every 25th batch is held out to compare students; without a replay bank
+            /// there are none in that step.
+            .whole("student_steps", \.studentSteps, 0...1 << 30, 10, 1),
+            /// Generated images kept, with the teacher's logits, for the student to learn from; 0: it learns from the
+            /// generator's own batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the memory
+            /// that the process may still take has room for, which the log then tells. An image takes a byte a pixel and four a
+            /// class, 0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span.
+            .whole("replay_capacity", \.replayCapacity, -1...1 << 30, -1, 0),
+            /// A fresh generator every so many steps, for more variety; 0: one for the run.
+            .whole("restart_steps", \.restartSteps, 0...Int.max, 60, 0),
+            /// What makes the teacher's inputs. "convolution": for images, and for vectors that are a square image of one
+            /// channel. "perceptron": for anything. "auto": the convolution for images, and for vectors that are a square image
+            /// with a side from 16 up and divisible by 4, such as 784 = 28 x 28; the perceptron for others.
+            .choice("generator", \.generator, GeneratorKind.self, .auto, .auto),
+            /// Channels of the convolution's widest layers, and an eighth of the perceptron's hidden units.
+            .whole("generator_width", \.generatorWidth, 2...4096, 16, 128),
+            /// Length of the generator's noise vector.
+            .whole("latent_size", \.latentSize, 1...1 << 20, 100, 100),
+            /// Of L_oh in the generator's loss L_G.
+            .real("one_hot_weight", \.lossWeights.oneHot, -1e6...1e6, 1, 1),
+            /// Of L_a in L_G.
+            .real("activation_weight", \.lossWeights.activation, -1e6...1e6, 0.1, 0.1),
+            /// Of L_ie in L_G.
+            .real("entropy_weight", \.lossWeights.entropy, -1e6...1e6, 5, 5),
+            /// Of R in L_G, for a teacher with a regularizer, and for networks of the library with batch normalisation, whose R
+            /// compares statistics (DeepInversion, Yin et al., CVPR 2020, equation 4).
+            .real("regularizer_weight", \.lossWeights.regularizer, -1e6...1e6, 1, 0),
+            /// T of L_KD.
+            .real("temperature", \.temperature, 1e-3...1e3, 1, 1),
+            /// Adam's, for the generator.
+            .real("generator_learning_rate", \.generatorLearningRate, 0...1e6, 0.2, 0.2),
+            /// Adam's, for the student, at the start of its schedule.
+            .real("student_learning_rate", \.studentLearningRate, 0...1e6, 2e-3, 2e-3),
+            /// Of the student's learning rate. "cosine": to zero over the run. "step": a tenth from the middle of it, a
+            /// hundredth from three quarters.
+            .choice("student_schedule", \.studentSchedule, Schedule.self, .cosine, .constant),
+            /// Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some generated
+            /// ones become their negatives; the teacher is queried again about them. Vectors that `generator` does not take for
+            /// images, and images with a side below 4, are left alone.
+            .real("augmentation", \.augmentation, 0...10, 1, 0),
+            /// Where the images come from. Others than "generator" are for comparison, and for who has data. "noise": standard
+            /// normal images. "data": the option `images`. "metadata": images from what was noted of the teacher's features.
+            .choice("image_source", \.imageSource, ImageSourceKind.self, .generator, .generator),
+            /// Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate
+            /// the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite differences of
+            /// the teacher's answers, which must not be labels, in random directions.
+            .choice("gradients", \.gradients, GradientKind.self, .auto, .auto),
+            /// Of "differences", an image and generator step, each a further query.
+            .whole("difference_directions", \.differenceDirections, 1...1024, 1, 1),
+            /// Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a distillation
+            /// queries about 96 to see what the teacher is like, unless this is below 1,000, and 72 where it compares gradients.
+            .whole("max_teacher_queries", \.maxTeacherQueries, 0...Int.max, 0, 0),
+            /// Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as labels and
+            /// metadata are: they must stay as they are until the distillation is destroyed. Arrays that image_source has no use
+            /// for must not be given.
+            .host("images", "const float *"),
+            /// The classes [image_count] of images, where they are known.
+            .host("labels", "const int64_t *"),
+            /// 1 to 2^30.
+            .host("image_count", "int64_t"),
+            /// l, the share of the labels in the student's loss (1 - l) L_KD + l L_CE; 0: knowledge distillation alone, 1:
+            /// ordinary training.
+            .real("label_weight", \.labelWeight, 0...1, 0, 0),
+            /// m of m L_mimic in the student's loss: the mean squared distance between the teacher's features and a learned
+            /// linear map of the student's (Li, Jin and Yan 2017).
+            .real("mimic_weight", \.mimicWeight, 0...1e6, 0, 0),
+            /// Of image_source "metadata": means [metadata_groups, features] of the teacher's features on its training data, in
+            /// one group or several, for example one for each class.
+            .host("metadata_means", "const float *"),
+            /// And standard deviations [metadata_groups, features].
+            .host("metadata_deviations", "const float *"),
+            /// 1 to 2^30.
+            .host("metadata_groups", "int64_t"),
+            /// Steps of Adam, with generator_learning_rate, on the pixels of each batch of image_source "metadata".
+            .whole("metadata_steps", \.metadataSteps, 1...1 << 30, 100, 100),
+            /// May be NULL, the default: silence.
+            .host("log", "dafl_log_fn"),
+            /// Handed to log.
+            .host("log_user_data", "void *"),
+            /// The units of the teacher's inputs, where they are not standardised: their mean on real data, one for all numbers,
+            /// or one a channel, or one a number of an input. Generated images have mean 0 and deviation 1 a channel; the teacher
+            /// is queried about them in these units, and the student takes the same. Copied. Default: 0.
+            .host("input_mean", "const float *"),
+            /// And their standard deviation, as many as means and above 0. Default: 1.
+            .host("input_deviation", "const float *"),
+            /// How many means and deviations: 1, the channels, or the numbers of an input.
+            .host("input_count", "int64_t"),
+            /// The short form, for inputs that fill a range, such as pixels from 0 to 255: its least number. The mean is then taken
+            /// to be at 0.35 of the range and the deviation to be 0.3 of it, between those of photographs (0.45 and 0.25) and of
+            /// strokes on an empty ground (0.13 and 0.31 for MNIST). 0, with input_high, for none.
+            .real("input_low", \.inputLow, -1e30...1e30, 0),
+            /// And its largest.
+            .real("input_high", \.inputHigh, -1e30...1e30, 0),
+        ]
+    }
+}

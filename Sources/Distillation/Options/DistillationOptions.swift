@@ -1,0 +1,62 @@
+import Networks
+import Numerics
+import Training
+
+/// How a distillation works. `DistillationOptions+Table.swift` says what each option is.
+package struct DistillationOptions {
+    package enum ImageSourceKind: String, CaseIterable { case generator, noise, data, metadata }
+    package enum ConvolutionKind: String, CaseIterable { case fast, direct }
+    package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
+
+    package var student = ""
+    package var seed: UInt64 = 0
+    package var threads = 0
+    package var instructionSet = ""
+    package var convolution = ConvolutionKind.fast
+    package var steps = 0
+    package var batchSize = 0
+    package var studentSteps = 0
+    package var replayCapacity = 0
+    package var restartSteps = 0
+    package var generator = GeneratorKind.auto
+    package var generatorWidth = 0
+    package var latentSize = 0
+    package var lossWeights = GeneratorLoss.Weights(oneHot: 0, activation: 0, entropy: 0, regularizer: 0)
+    package var temperature = 0.0
+    package var generatorLearningRate = 0.0
+    package var studentLearningRate = 0.0
+    package var studentSchedule = Schedule.constant
+    package var augmentation = 0.0
+    package var imageSource = ImageSourceKind.generator
+    package var gradients = GradientKind.auto
+    package var differenceDirections = 0
+    package var maxTeacherQueries = 0
+    package var data: ImageData?
+    package var labelWeight = 0.0
+    package var mimicWeight = 0.0
+    package var metadata: FeatureMetadata?
+    package var metadataSteps = 0
+    package var inputStatistics: InputStatistics?
+    package var inputLow = 0.0
+    package var inputHigh = 0.0
+
+    /// A preset's.
+    init(_ preset: Preset) { reset(preset: preset.place) }
+
+    /// - Throws: `invalidArgument` for the first option that is out of its range or does not fit the others.
+    package func validate() throws {
+        try requireInRange()
+        guard labelWeight == 0 || (imageSource == .data && data?.labels != nil) else {
+            throw DaflError.invalid("label_weight", labelWeight, "0 without labelled data")
+        }
+        guard replayCapacity <= 0 || replayCapacity >= batchSize else {
+            throw DaflError.invalid("replay_capacity", replayCapacity, "-1, 0 or at least batch_size, \(batchSize)")
+        }
+        guard inputLow < inputHigh || (inputLow == 0 && inputHigh == 0) else {
+            throw DaflError.invalid("input_low", inputLow, "below input_high, \(inputHigh)")
+        }
+        guard inputStatistics == nil || inputHigh == inputLow else {
+            throw DaflError.invalid("input_high", inputHigh, "0, as input_low, where input_mean or input_deviation is given")
+        }
+    }
+}

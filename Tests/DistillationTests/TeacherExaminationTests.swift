@@ -1,0 +1,100 @@
+import Networks
+import Numerics
+import Testing
+
+@testable import Distillation
+
+/// A teacher is understood by what it returns for noise, and refused or warned of with the cause.
+struct TeacherExaminationTests {
+    private func distillation(
+        _ teacher: any Teacher, answers: Answers = .automatic, told: Told = Told(),
+        _ change: (inout DistillationOptions) -> Void = { _ in }
+    ) throws -> Distillation {
+        try Distillation(teacher: teacher, answers: answers, DistillationTests.options(change)) { level, text in
+            told.lines.append(text)
+            if level == .warning { told.warnings.append(text) }
+        }
+    }
+
+    /// What the user is told.
+    private final class Told {
+        var lines: [String] = []
+        var warnings: [String] = []
+    }
+
+    /// Its gradients are led through the logarithm, which the comparison with finite differences then confirms.
+    @Test func aSoftmaxIsTakenForProbabilities() throws {
+        let told = Told()
+        func losses(_ habit: StrangeTeacher.Habit, _ answers: Answers) throws -> [Double] {
+            let distillation = try distillation(StrangeTeacher(habit), answers: answers, told: told)
+            return try (0..<5).map { _ in
+                try distillation.step()
+                return distillation.progress.losses.oneHot + distillation.progress.distillationLoss
+            }
+        }
+        let logits = try losses(.none, .logits)
+        #expect(!told.lines.contains { $0.contains("probabilities") })
+        let probabilities = try losses(.softmax, .automatic)
+        #expect(told.lines.contains { $0.contains("probabilities") })
+        for (a, b) in zip(logits, probabilities) { #expect(abs(a - b) < 1e-2 * abs(a) + 1e-4) }
+        #expect(try losses(.softmax, .logits) != probabilities)  // who says otherwise is believed
+    }
+
+    @Test(arguments: [StrangeTeacher.Habit.oneLogit, .oneSigmoid]) func oneNumberIsATwoClassTeacher(habit: StrangeTeacher.Habit) throws {
+        let teacher = try StrangeTeacher(architecture: "mlp-64-16-2", habit)
+        for gradients in [DistillationOptions.GradientKind.teacher, .student, .differences] {
+            let distillation = try distillation(teacher) {
+                ($0.student, $0.gradients, $0.steps, $0.studentSteps) = ("mlp-64-8-2", gradients, 60, 5)
+            }
+            for _ in 0..<60 { try distillation.step() }
+            let student = try distillation.selectedStudent()
+            let compute = try Compute(threads: 1)
+            let images = try Batch(samples: 200, shape: teacher.inputShape)
+            var random = Philox(seed: 3, stream: .check)
+            random.fillNormal(images)
+            let (s, t) = (try Pass(student, input: images, compute), try Pass(teacher.network, input: images, compute))
+            s.forward()
+            t.forward()
+            let agreed = (0..<200).count { s.output.argmax($0) == t.output.argmax($0) }
+            #expect(agreed > 130, "\(habit) \(gradients): \(agreed) of 200")
+        }
+    }
+
+    @Test(arguments: [(StrangeTeacher.Habit.dropout, "dropout"), (.batchStatistics, "batch normalisation")])
+    func unstableTeachersAreRefusedWithTheCause(habit: StrangeTeacher.Habit, cause: String) throws {
+        for gradients in [DistillationOptions.GradientKind.auto, .teacher, .differences] {
+            let teacher = try StrangeTeacher(habit)
+            let error = try #require(throws: DaflError.self) { try distillation(teacher) { $0.gradients = gradients } }
+            #expect(error.status == .teacher && error.description.contains(cause) && error.description.contains("\"student\""))
+        }
+        // Their answers can be learned from, and their owner is told.
+        let told = Told()
+        let accepted = try distillation(StrangeTeacher(habit), told: told) {
+            $0.gradients = .student
+        }
+        try accepted.step()
+        #expect(told.warnings.contains { $0.contains(cause) })
+    }
+
+    @Test func oneClassForAllNoiseIsAWordAboutUnits() throws {
+        func warnings(_ teacher: any Teacher, _ change: (inout DistillationOptions) -> Void = { _ in }) throws -> [String] {
+            let told = Told()
+            _ = try distillation(teacher, told: told, change)
+            return told.warnings
+        }
+        let first = try warnings(StrangeTeacher(.stubborn))
+        #expect(first.count == 1 && first[0].contains("class 2 for 32") && first[0].contains("input_mean"))
+        #expect(try warnings(StrangeTeacher(.stubborn)) { ($0.inputLow, $0.inputHigh) = (0, 255) }.isEmpty)
+        #expect(try warnings(StrangeTeacher(.none)).isEmpty)
+    }
+
+    @Test func teachersWithFewQueriesToGiveAreSpared() throws {
+        let (few, many) = (try CrookedTeacher("mlp-64-16-4", .none), try CrookedTeacher("mlp-64-16-4", .none))
+        let spared = try distillation(few) { ($0.maxTeacherQueries, $0.gradients) = (999, .student) }
+        #expect(spared.progress.teacherImages == 8 && few.calls == 1)
+        let examined = try distillation(many) { ($0.maxTeacherQueries, $0.gradients) = (1000, .student) }
+        #expect(examined.progress.teacherImages == 96 && many.calls == 4)
+        let declared = try distillation(few, answers: .logits) { ($0.maxTeacherQueries, $0.gradients) = (999, .student) }
+        #expect(declared.progress.teacherImages == 0)
+    }
+}

@@ -1,0 +1,63 @@
+import Networks
+import Numerics
+import Testing
+
+@testable import Distillation
+
+/// A run with steps that fail, at whatever call, or are cancelled, ends in the same bytes as one without.
+struct UndoneStepTests {
+    @Test(
+        arguments: [DistillationOptions.ImageSourceKind.generator, .noise, .data, .metadata],
+        [DistillationOptions.GradientKind.auto, .student, .differences])
+    func failedStepsLeaveNoTrace(source: DistillationOptions.ImageSourceKind, gradients: DistillationOptions.GradientKind) throws {
+        // Metadata needs gradients by features, which the student has none of.
+        if source == .metadata, gradients == .student { return }
+        let (means, deviations, images) = (try Tensor([16]), try Tensor([16]), try Tensor([23, 64]))
+        for i in 0..<images.count { images[i] = Float(i % 13) / 6 - 1 }
+        let labels = [Int64](0..<23).map { $0 % 4 }
+        try labels.withUnsafeBufferPointer { labels in
+            let options = DistillationTests.options {
+                ($0.imageSource, $0.gradients, $0.restartSteps, $0.mimicWeight) = (source, gradients, 3, 0.1)
+                if source == .metadata {
+                    $0.metadata = FeatureMetadata(means: means.pointer, deviations: deviations.pointer, groups: 1)
+                    $0.metadataSteps = 2
+                }
+                if source == .data {
+                    $0.data = ImageData(images: images.pointer, labels: labels.baseAddress, count: 23)
+                    $0.labelWeight = 0.5
+                }
+            }
+            // The 25th step is held out.
+            func bytes(disturbed: Bool) throws -> [Float] {
+                let teacher = try CrookedTeacher("mlp-64-16-4", .none)
+                let distillation = try Distillation(teacher: teacher, answers: .logits, options)
+                for step in 0..<27 {
+                    if disturbed {
+                        var call = 1
+                        while true {  // fail at the first call of the step, then at the second, until none is left
+                            teacher.fault = .stopsAtCall(teacher.calls + call)
+                            do { try distillation.step() } catch is CallbackStop {
+                                call += 1
+                                if step % 5 == 0 { distillation.cancellation.cancel() }
+                                if step % 5 == 0 { try #require(throws: DaflError.self) { try distillation.step() } }
+                                continue
+                            }
+                            break
+                        }
+                        teacher.fault = .none
+                    } else {
+                        try distillation.step()
+                    }
+                }
+                #expect(distillation.progress.step == 27)
+                let made = try Tensor([8, 64])
+                try distillation.generate(count: 8, images: made.pointer, logits: nil)
+                return DistillationTests.weights(try distillation.selectedStudent()) + DistillationTests.weights(distillation.student)
+                    + (distillation.generator.map(DistillationTests.weights) ?? []) + made.numbers
+                    + [Float(distillation.progress.agreement), Float(distillation.progress.distillationLoss)]
+            }
+            let (calm, disturbed) = (try bytes(disturbed: false), try bytes(disturbed: true))
+            #expect(calm == disturbed)
+        }
+    }
+}
