@@ -10,18 +10,19 @@ let package = Package(
     targets: [
         // C that Swift imports
         .systemLibrary(name: "CDafl", path: "include"),
-        .systemLibrary(
-            name: "COpenBLAS", path: "Sources/System/COpenBLAS", pkgConfig: "openblas",
-            providers: [.apt(["libopenblas-dev"])]),
-        .systemLibrary(
-            name: "CJansson", path: "Sources/System/CJansson", pkgConfig: "jansson",
-            providers: [.apt(["libjansson-dev"])]),
+        .systemLibrary(name: "CJansson", path: "Sources/System/CJansson", providers: [.apt(["libjansson-dev"])]),
+        .target(name: "JanssonInput", path: "Sources/System/JanssonInput"),
         .target(name: "LaneKernels"),
 
         // The library
-        .target(name: "Numerics", dependencies: ["LaneKernels", "COpenBLAS"]),
+        .target(name: "Numerics", dependencies: ["LaneKernels"]),
         .target(name: "Networks", dependencies: ["Numerics"]),
-        .target(name: "Formats", dependencies: ["Networks", "CJansson"]),
+        .target(
+            name: "Formats", dependencies: ["Networks", "CJansson", "JanssonInput"],
+            // Jansson is linked in from its archive, for this library alone; for --wrap see JanssonInput.
+            linkerSettings: [
+                .unsafeFlags(["-Xlinker", "--exclude-libs=libjansson.a", "-Xlinker", "--wrap=stdin"])
+            ]),
         .target(name: "Training", dependencies: ["Networks"]),
         .target(name: "Distillation", dependencies: ["Training"]),
         .target(name: "CBoundary", dependencies: ["Distillation", "Formats", "CDafl"], exclude: ["dafl.h.template"]),

@@ -56,12 +56,12 @@ enum {
     DAFL_ERROR_OUT_OF_MEMORY = -2,    /* the memory asked for is not there, or its size overflows */
     DAFL_ERROR_IO = -3,               /* a file cannot be read or written */
     DAFL_ERROR_FORMAT = -4,           /* a file is not what it should be: truncated, hostile, or another format */
-    DAFL_ERROR_UNSUPPORTED = -5,      /* a valid request that this version cannot answer */
+    DAFL_ERROR_UNSUPPORTED = -5,      /* a valid request that this version cannot serve */
     DAFL_ERROR_BUSY = -6,             /* the handle is in use by another thread, or by the callback's own caller */
     DAFL_ERROR_TEACHER = -7,          /* the teacher's answer is not finite or missing, or its gradient is wrong */
     DAFL_ERROR_DIVERGED = -8,         /* a network's numbers are no longer finite */
     DAFL_CANCELLED = -9,              /* dafl_distillation_cancel stopped the run; it can go on */
-    DAFL_QUERIES_SPENT = -10          /* a step would ask the teacher more than max_teacher_queries allow */
+    DAFL_QUERIES_SPENT = -10          /* a step would query the teacher more than max_teacher_queries allow */
 };
 
 /* The library's version, "major.minor.patch". The text lives as long as the library. Any thread. */
@@ -94,6 +94,9 @@ const char *dafl_last_error(void);
  * Arguments in parentheses change the defaults: "lenet5(channels=3,classes=26)",
  * "resnet18(side=64,channels=1,classes=100)", "dafl-generator(latent=100,side=32,channels=1,width=128)", or with
  * rows=48,columns=64 in the place of the side, each up to 4096, "dafl-vector-generator(latent=100,outputs=784,width=128)".
+ * "units=3" is for all: a first layer standardises inputs in units of their own, (x - input.mean) / input.deviation with 3
+ * means and deviations, one a channel; 1 is for all numbers alike, as many as an input has for each its own. A generator's
+ * last layer makes its outputs in them.
  * Tensors have the names and layouts of the same module in PyTorch (conv1.weight [out,in,kh,kw], fc1.bias [out], ...), so
  * load_state_dict takes them as they are.
  */
@@ -104,7 +107,7 @@ typedef struct dafl_network_info {
     size_t struct_size;
     const char *architecture; /* the whole architecture string; lives as long as the network */
     int64_t input_shape[3];   /* channels, height, width; a flat vector of d numbers is {d, 1, 1} */
-    int64_t outputs;          /* numbers per answer: a classifier's classes */
+    int64_t outputs;          /* numbers for each input: a classifier's classes */
     int64_t features;         /* length of the feature vector before the last fully connected block; 0 for none */
     int64_t tensors;          /* how many tensors dafl_network_tensor can show */
     int64_t parameters;       /* trained numbers */
@@ -300,10 +303,12 @@ void dafl_network_destroy(dafl_network *network);
 /* ------------------------------------------------------------------------------------------------------ distillation */
 
 /*
- * Answers for `count` images: writes its answers, classifier outputs before the softmax unless it declares others, to logits
- * [count, classes] and, when the teacher declares features, the activations before its last fully connected block to features
- * [count, features] (NULL when it declares none). images [count, channels, height, width] is only to be read. 0 goes on; any
- * other number stops the library's call and comes back from it unchanged.
+ * Queries the teacher about `count` images: writes its answers, classifier outputs before the softmax unless it declares
+ * others, to logits [count, classes] and, when the teacher declares features, the activations before its last fully connected
+ * block to features [count, features] (NULL when it declares none). images [count, channels, height, width] is only to be
+ * read; its numbers have mean 0 and standard deviation 1 a channel, or are in the units that the options say. count is
+ * batch_size during steps; 8, 16 or 32 while a distillation is created; from 1 to batch_size for dafl_distillation_generate.
+ * Returning 0 goes on; any other number stops the library's call and comes back from it unchanged.
  */
 typedef int (*dafl_teacher_forward_fn)(void *user_data, int64_t count, const float *images, float *logits,
                                        float *features);
@@ -346,7 +351,7 @@ typedef struct dafl_teacher {
                                           teacher, whose student has two classes */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
     dafl_teacher_forward_fn forward;   /* must not be NULL */
-    dafl_teacher_backward_fn backward; /* may be NULL: a teacher that only answers, see `gradients` in the options */
+    dafl_teacher_backward_fn backward; /* may be NULL: a teacher without gradients, see `gradients` in the options */
     int64_t answers;                   /* one of the list above; backward is NULL with labels, and with probabilities gets the
                                           gradient by them */
     dafl_teacher_regularizer_fn regularizer; /* may be NULL: see regularizer_weight in the options */
@@ -362,16 +367,18 @@ typedef struct dafl_progress {
     double one_hot_loss;       /* L_oh: mean cross entropy of the teacher's logits with their own argmax, nats */
     double activation_loss;    /* L_a: minus the mean absolute feature */
     double entropy_loss;       /* L_ie: minus the entropy of the mean class probabilities, log10 as the authors have it */
-    double regularizer_loss;   /* R: what the teacher's regularizer answered; 0 without one */
+    double regularizer_loss;   /* R: what the teacher's regularizer returned; 0 without one */
     double distillation_loss;  /* L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2 */
-    double effective_classes;  /* exp of that entropy in nats: 1 for a collapsed generator, `classes` for a balanced one */
-    double agreement;          /* share of images on which student and teacher name the same class: of the last 16 batches,
+    double effective_classes;  /* exp of that entropy in nats: from 1 for a collapsed generator to `classes` for a
+                                  balanced one */
+    double agreement;          /* share in [0, 1] of images on which student and teacher name the same class: of the last
+                                  16 batches,
                                   before the student learned from them; NaN before the first */
     double images_per_second;  /* images the student learned from, a second, over the last steps */
     double seconds_elapsed;    /* spent inside steps */
     double seconds_left;       /* estimated for the steps still to do */
     int64_t teacher_calls;     /* calls of the teacher's forward, backward and regularizer */
-    int64_t teacher_images;    /* images the teacher has answered for: the queries a metered teacher would bill */
+    int64_t teacher_images;    /* images the teacher was queried about, as a metered teacher would bill them */
     int64_t collapses;         /* generators whose images came to be of few classes and that were started afresh */
 } dafl_progress;
 
@@ -389,6 +396,11 @@ typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
  * How a distillation works. dafl_distillation_options_init fills in the "fast" preset, dafl_distillation_options_preset
  * another; then change what you like. 0 means "the preset's own" nowhere: every number is what it says. Below, ranges are
  * followed by the default or, where presets have their own, by the values of "fast" | "paper".
+ *
+ * Memory of a run: the replay bank, see replay_capacity; 8 batch_size images in float32, held out; for batch_size images the
+ * activations of teacher (if a network), generator and student, and their gradients; of the weights that are trained seven
+ * copies: themselves, their gradients, two of Adam's, and three kept to undo a step that fails. What is not to be had is refused at
+ * creation with DAFL_ERROR_OUT_OF_MEMORY.
  */
 typedef struct dafl_distillation_options {
     size_t struct_size;
@@ -506,8 +518,8 @@ typedef struct dafl_distillation_options {
     int64_t input_count;
     /* The short form, for inputs that fill a range, such as pixels from 0 to 255: its least number. The mean is then
      * taken to be at 0.35 of the range and the deviation to be 0.3 of it, between those of photographs (0.45 and
-     * 0.25) and of strokes on an empty ground (0.13 and 0.31 for MNIST). 0, with input_high, for none. -1e30 to
-     * 1e30; default 0. */
+     * 0.25) and of strokes on an empty ground (0.13 and 0.31 for MNIST), and no image leaves the range. 0, with
+     * input_high, for none. -1e30 to 1e30; default 0. */
     double input_low;
     /* And its largest. -1e30 to 1e30; default 0. */
     double input_high;
@@ -545,17 +557,21 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
 /*
  * Begins a distillation of a teacher that the host supplies as callbacks.
  *
- * When the generator is to learn from the teacher's backward or regularizer, asks about some images of noise and
- * compares each with finite differences; what backward's comparison asks counts as queries.
+ * First sees what the teacher is like: queries it about a batch of 32 images of noise twice and about each half of it,
+ * so that answers that are probabilities are taken for such and one that returns something else for the same images is
+ * refused, with the cause; where one class for all of them lets doubt the units of its inputs, the log says so. Then,
+ * when the generator is to learn from the teacher's backward or regularizer, compares each with finite differences on 8
+ * images of noise. All these count as queries but the regularizer's; a teacher with fewer than 1,000 to give is only
+ * spared the first part.
  *
  * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
  * options: copied.
  * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
  *   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no
- *   square image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or a gradient of its is wrong, told in
- *   numbers; DAFL_QUERIES_SPENT when that comparison is more than max_teacher_queries allow; DAFL_ERROR_OUT_OF_MEMORY;
- *   or what a callback returned.
+ *   square image; DAFL_ERROR_TEACHER when it returns numbers that are not finite, not the same ones twice, or a
+ *   gradient that is wrong, told in numbers; DAFL_QUERIES_SPENT when that is more than max_teacher_queries allow;
+ *   DAFL_ERROR_OUT_OF_MEMORY, with the option to lower; or what a callback returned.
  */
 dafl_status dafl_distillation_create(const dafl_teacher *teacher, const dafl_distillation_options *options,
                                      dafl_distillation **out);
@@ -576,10 +592,11 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
  * are a plan for the student's schedule, not a bound.
  *
  * out: where the distillation stands after it; its struct_size must be set before. May be NULL.
- * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; or what a callback
- *   returned. The step does not count then, and the next call does it anew. DAFL_ERROR_DIVERGED when the generator or
- *   the student has been driven to numbers that are not finite: later calls answer the same, and only a new
- *   distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed.
+ * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
+ *   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes.
+ *   DAFL_ERROR_DIVERGED when the generator or the student has been driven to numbers that are not finite: later calls
+ *   return the same, and only a new distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when
+ *   max_teacher_queries would be passed.
  */
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 
@@ -593,25 +610,27 @@ dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progres
 dafl_status dafl_distillation_run(dafl_distillation *distillation, dafl_progress_fn progress, void *user_data);
 
 /*
- * Tells where a distillation stands: after its last whole step, with all that the teacher was asked until now.
+ * Tells where a distillation stands: after its last whole step, with all that the teacher was queried until now.
  *
  * out: filled; its struct_size must be set before.
  */
 dafl_status dafl_distillation_progress(dafl_distillation *distillation, dafl_progress *out);
 
 /*
- * Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and
- * another goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
+ * Stops the run, step or generate at work, soon and at the latest before its next query: it returns DAFL_CANCELLED, and
+ * another goes on. When none is at work, the next one is stopped before it begins. Any thread, also within a callback,
+ * but no longer than the distillation lives: whoever destroys it must know that no other thread is about to cancel it.
+ * NULL is allowed.
  */
 void dafl_distillation_cancel(dafl_distillation *distillation);
 
 /*
- * Makes images as they are made now, to look at or to measure with. Does not change what later steps do, except that
- * the teacher's answers count towards max_teacher_queries.
+ * Makes images as they are made now, to look at or to measure with, in the teacher's own units. Does not change what
+ * later steps do, except that the queries count towards max_teacher_queries.
  *
  * count: how many, at least 1.
  * images: images [count, channels, height, width]; written.
- * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is then asked only if the
+ * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is then queried only if the
  *   images need it, those of source "metadata".
  * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, DAFL_QUERIES_SPENT, or what a callback returned.
  */
@@ -619,7 +638,9 @@ dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t 
 
 /*
  * Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th
- * step, from which no student learns; before them, and with image_source "data", the student as it is.
+ * step, from which no student learns; before them, and with image_source "data", the student as it is. It takes its
+ * inputs in the teacher's own units: where the options say what they are, a first layer standardises them, and its
+ * architecture has "units=" with the number of means and deviations.
  *
  * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_DIVERGED when there is none whose weights are finite.
@@ -627,14 +648,18 @@ dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t 
 dafl_status dafl_distillation_student(dafl_distillation *distillation, dafl_network **out);
 
 /*
- * Copies the generator as it is now: a network from latent vectors [count, latent_size] to images.
+ * Copies the generator as it is now: a network from latent vectors [count, latent_size], standard normal numbers, to
+ * images in the teacher's own units. Its batch normalisation has the statistics of the images that it makes now.
  *
  * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_UNSUPPORTED when the images do not come from a generator.
  */
 dafl_status dafl_distillation_generator(dafl_distillation *distillation, dafl_network **out);
 
-/* Frees a distillation. NULL is allowed. */
+/*
+ * Frees a distillation. A call at work on it in this thread's callers ends in peace; no other thread may be using it.
+ * NULL is allowed.
+ */
 void dafl_distillation_destroy(dafl_distillation *distillation);
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@ class LibraryHook(BuildHookInterface):
         library = Path(self.root).parent / LIBRARY
         if not library.is_file():
             raise RuntimeError(f"{library} is missing, and the wheel is to carry it. Build it with `make lib`, which "
-                               "needs Swift 6.3 (https://www.swift.org/install), libopenblas-dev and libjansson-dev.")
+                               "needs Swift 6.3 (https://www.swift.org/install) and libjansson-dev.")
         build_data["force_include"][str(library)] = "dafl/lib/libdafl.so"
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")

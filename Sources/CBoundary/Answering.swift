@@ -12,7 +12,7 @@ func answering(_ body: () throws -> Void) -> dafl_status {
         LastError.set(error.description)
         return error.status.rawValue
     } catch let stop as CallbackStop {
-        LastError.set("the \(stop.callback) callback answered \(stop.code)")
+        LastError.set("the \(stop.callback) callback returned \(stop.code)")
         return stop.code
     } catch {
         LastError.set("\(error)")

@@ -53,17 +53,20 @@ public func dafl_distillation_options_preset(
 
 /// Begins a distillation of a teacher that the host supplies as callbacks.
 ///
-/// When the generator is to learn from the teacher's backward or regularizer, asks about some images of noise and compares each
-/// with finite differences; what backward's comparison asks counts as queries.
+/// First sees what the teacher is like: queries it about a batch of 32 images of noise twice and about each half of it, so that
+/// answers that are probabilities are taken for such and one that returns something else for the same images is refused, with
+/// the cause; where one class for all of them lets doubt the units of its inputs, the log says so. Then, when the generator is
+/// to learn from the teacher's backward or regularizer, compares each with finite differences on 8 images of noise. All these
+/// count as queries but the regularizer's; a teacher with fewer than 1,000 to give is only spared the first part.
 ///
 /// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
 /// - Parameter options: copied.
 /// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of range or a student whose input or classes are not the
 ///   teacher's; DAFL_ERROR_UNSUPPORTED for the generator "convolution" and a teacher whose input is a vector that is no square
-///   image; DAFL_ERROR_TEACHER when it answers numbers that are not finite or a gradient of its is wrong, told in numbers;
-///   DAFL_QUERIES_SPENT when that comparison is more than max_teacher_queries allow;
-///   DAFL_ERROR_OUT_OF_MEMORY; or what a callback returned.
+///   image; DAFL_ERROR_TEACHER when it returns numbers that are not finite, not the same ones twice, or a gradient that is
+///   wrong, told in numbers; DAFL_QUERIES_SPENT when that is more than max_teacher_queries allow; DAFL_ERROR_OUT_OF_MEMORY,
+///   with the option to lower; or what a callback returned.
 @c @implementation
 public func dafl_distillation_create(
     _ teacher: UnsafePointer<dafl_teacher>?, _ options: UnsafePointer<dafl_distillation_options>?,
@@ -104,9 +107,9 @@ public func dafl_distillation_create_from_network(
 /// plan for the student's schedule, not a bound.
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
-/// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher answers numbers that are not finite; or what a callback
-///   returned. The step does not count then, and the next call does it anew. DAFL_ERROR_DIVERGED when the generator or the
-///   student has been driven to numbers that are not finite: later calls answer the same, and only a new distillation, with
+/// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
+///   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes. DAFL_ERROR_DIVERGED when the generator or the
+///   student has been driven to numbers that are not finite: later calls return the same, and only a new distillation, with
 ///   smaller learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed.
 @c @implementation
 public func dafl_distillation_step(
@@ -151,7 +154,7 @@ public func dafl_distillation_run(
     }
 }
 
-/// Tells where a distillation stands: after its last whole step, with all that the teacher was asked until now.
+/// Tells where a distillation stands: after its last whole step, with all that the teacher was queried until now.
 ///
 /// - Parameter out: filled; its struct_size must be set before.
 @c @implementation
@@ -165,21 +168,22 @@ public func dafl_distillation_progress(
     }
 }
 
-/// Stops the run or step at work, soon and at the latest before its next teacher call: it returns DAFL_CANCELLED, and another
-/// goes on. Does nothing when none is at work. Any thread, also within a callback. NULL is allowed.
+/// Stops the run, step or generate at work, soon and at the latest before its next query: it returns DAFL_CANCELLED, and another
+/// goes on. When none is at work, the next one is stopped before it begins. Any thread, also within a callback, but no longer
+/// than the distillation lives: whoever destroys it must know that no other thread is about to cancel it. NULL is allowed.
 @c @implementation
 public func dafl_distillation_cancel(_ distillation: DistillationHandle?) {
     guard let distillation else { return }
     sharedObject(distillation, as: DistillationObject.self).distillation.cancellation.cancel()
 }
 
-/// Makes images as they are made now, to look at or to measure with. Does not change what later steps do, except that the
-/// teacher's answers count towards max_teacher_queries.
+/// Makes images as they are made now, to look at or to measure with, in the teacher's own units. Does not change what later
+/// steps do, except that the queries count towards max_teacher_queries.
 ///
 /// - Parameter count: how many, at least 1.
 /// - Parameter images: images [count, channels, height, width]; written.
 /// - Parameter logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is
-///   then asked only if the images need it, those of source "metadata".
+///   then queried only if the images need it, those of source "metadata".
 /// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, DAFL_QUERIES_SPENT, or what a callback returned.
 @c @implementation
 public func dafl_distillation_generate(
@@ -197,7 +201,9 @@ public func dafl_distillation_generate(
 }
 
 /// Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th
-/// step, from which no student learns; before them, and with image_source "data", the student as it is.
+/// step, from which no student learns; before them, and with image_source "data", the student as it is. It takes its inputs in the
+/// teacher's own units: where the options say what they are, a first layer standardises them, and its architecture has
+/// "units=" with the number of means and deviations.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_DIVERGED when there is none whose weights are finite.
@@ -210,7 +216,8 @@ public func dafl_distillation_student(
     }
 }
 
-/// Copies the generator as it is now: a network from latent vectors [count, latent_size] to images.
+/// Copies the generator as it is now: a network from latent vectors [count, latent_size], standard normal numbers, to images in
+/// the teacher's own units. Its batch normalisation has the statistics of the images that it makes now.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_UNSUPPORTED when the images do not come from a generator.
@@ -239,7 +246,8 @@ private func handOut(
     }
 }
 
-/// Frees a distillation. NULL is allowed.
+/// Frees a distillation. A call at work on it in this thread's callers ends in peace; no other thread may be using it. NULL is
+/// allowed.
 @c @implementation
 public func dafl_distillation_destroy(_ distillation: DistillationHandle?) {
     destroyHandle(distillation)

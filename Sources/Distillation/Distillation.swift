@@ -74,14 +74,14 @@ package final class Distillation {
         let selected = try selection?.selected() ?? student
         guard selected.isFinite else { throw DaflError(.diverged, "the student's weights are no longer finite") }
         let image = queried.teacher.inputShape
-        return try selected.copy(units: queried.units?.viewed(from: image, as: selected.inputShape))
+        return try selected.copy(units: queried.units?.units.viewed(from: image, as: selected.inputShape))
     }
 
     /// A copy of the generator as it is now, which makes images in the teacher's own units; nil when they are not generated.
     package func exportedGenerator() throws -> Network? {
         guard let generator = try (source as? GeneratorSource)?.exported() else { return nil }
         let image = queried.teacher.inputShape
-        return try generator.copy(units: queried.units?.viewed(from: image, as: generator.outputShape))
+        return try generator.copy(units: queried.units?.units.viewed(from: image, as: generator.outputShape))
     }
 
     /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.
@@ -186,7 +186,7 @@ package final class Distillation {
                 answer.logits.store(rows: logits + start * teacher.classes, compute)
             }
             guard let units = queried.units else { continue }
-            let restoring = try Pass(Network(scaling: teacher.inputShape, units, .restoring), input: batch, compute)
+            let restoring = try units.plan(batch, gradients: false, compute)
             restoring.forward()
             restoring.output.store(rows: rows, compute)
         }
@@ -208,7 +208,7 @@ extension QueriedTeacher {
         case .noise: return try NoiseSource(teacher, options, compute)
         case .data:
             guard let data = options.data else { throw DaflError.invalid("images", "NULL", "those to learn from") }
-            return try DataSource(data, units, teacher, options, compute)
+            return try DataSource(data, units?.units, teacher, options, compute)
         case .metadata:
             guard let metadata = options.metadata else {
                 throw DaflError.invalid("metadata_means", "NULL", "those to make images from")

@@ -71,11 +71,6 @@ package final class Batch {
     }
 
     /// Sample i from row `picks[i]` of rows [any, elements].
-    package func load(rows: UnsafePointer<Float>, picks: [Int], _ compute: Compute) {
-        precondition(picks.count == samples)
-        picks.withUnsafeBufferPointer { loadRows(rows, picks: $0.baseAddress, compute) }
-    }
-
     package func load(rows: UnsafePointer<Float>, picks: UnsafePointer<Int>, _ compute: Compute) {
         loadRows(rows, picks: picks, compute)
     }

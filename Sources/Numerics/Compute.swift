@@ -14,10 +14,11 @@ package final class Compute {
     private var scratch: [UnsafeFloatMemory] = []
 
     /// - Parameters:
-    ///   - threads: at least 1; 0 means as many as the processors this process may use.
+    ///   - threads: at least 1; 0 means as many as the processors this process may use. Where the system refuses some,
+    ///     there are fewer.
     ///   - level: which kernels, from 0 (any processor) up; nil for the best this processor can run.
     ///   - usesWinograd: false computes every convolution as it is defined, for comparisons to the last digits.
-    /// - Throws: `invalidArgument` when `threads` is negative or above 1024, `outOfMemory` when none can be started.
+    /// - Throws: `invalidArgument` when `threads` is negative or above 1024.
     package init(threads: Int = 0, level: Int? = nil, usesWinograd: Bool = true) throws {
         guard (0...1024).contains(threads) else {
             throw DaflError.invalid("threads", threads, "from 0 (all available) to 1024")
@@ -25,7 +26,7 @@ package final class Compute {
         let best = Int(lane_kernels_available()) - 1
         kernels = lane_kernels_at(Int32(min(level ?? best, best))).pointee
         self.usesWinograd = usesWinograd
-        pool = try ThreadPool(threads: threads == 0 ? max(1, Int(lane_available_processors())) : threads)
+        pool = ThreadPool(threads: threads == 0 ? Processors.available() : threads)
     }
 
     package var threads: Int { pool.threads }

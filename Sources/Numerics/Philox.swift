@@ -116,10 +116,12 @@ package struct Philox {
         }
     }
 
-    /// 0..<count in random order (Fisher and Yates).
-    package mutating func permutation(_ count: Int) -> [Int] {
-        var order = Array(0..<count)
-        for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, next(below: i + 1)) }
-        return order
+    /// Writes 0..<count in random order (Fisher and Yates).
+    package mutating func permute(_ order: Indices) {
+        for i in 0..<order.count { order[i] = i }
+        for i in stride(from: order.count - 1, to: 0, by: -1) {
+            let other = next(below: i + 1)
+            (order[i], order[other]) = (order[other], order[i])
+        }
     }
 }

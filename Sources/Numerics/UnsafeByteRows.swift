@@ -8,7 +8,7 @@ package final class ByteRows {
     package let count: Int
     package let elements: Int
     private let bytes: UnsafeMutablePointer<UInt8>  // [count, elements], in `memory`
-    private let memory: UnsafeFloatMemory
+    private let memory: UnsafeMemory
     private let ranges: UnsafeFloatMemory  // [count, 2]: the middle, the step
 
     /// All zeros.
@@ -17,8 +17,8 @@ package final class ByteRows {
         guard !overflow else { throw DaflError(.outOfMemory, "\(count) rows of \(elements) are too large to address") }
         self.count = count
         self.elements = elements
-        memory = try UnsafeFloatMemory(count: size / MemoryLayout<Float>.size + 1)
-        bytes = UnsafeMutableRawPointer(memory.start).bindMemory(to: UInt8.self, capacity: size)
+        memory = try UnsafeMemory(UInt8.self, count: size, "bytes")
+        bytes = memory.start.bindMemory(to: UInt8.self, capacity: max(size, 1))
         ranges = try UnsafeFloatMemory(count: 2 * count)
     }
 
@@ -33,24 +33,13 @@ package final class ByteRows {
         }
     }
 
-    /// Reads row `picks[i]` to row i of `rows`.
-    package func load(_ picks: Indices, to rows: Tensor, _ compute: Compute) {
-        precondition(rows.count == picks.count * elements)
-        compute.parallel(picks.count) { range in
+    /// Reads row `picks[i]` to row i of `rows`, for as many as `rows` has.
+    package func load(_ picks: UnsafePointer<Int>, to rows: Tensor, _ compute: Compute) {
+        let rowCount = rows.count / elements
+        precondition(rows.count == rowCount * elements && (0..<rowCount).allSatisfy { (0..<count).contains(picks[$0]) })
+        compute.parallel(rowCount) { range in
             compute.kernels.picked_bytes_to_rows(
-                bytes, ranges.start, picks.pointer, rows.pointer, elements, range.lowerBound, range.upperBound)
-        }
-    }
-
-    /// Reads row `picks[i]` to row i of `rows`.
-    package func load(_ picks: [Int], to rows: Tensor, _ compute: Compute) {
-        precondition(rows.count == picks.count * elements && picks.allSatisfy { (0..<count).contains($0) })
-        picks.withUnsafeBufferPointer { picks in
-            guard let first = picks.baseAddress else { return }
-            compute.parallel(picks.count) { range in
-                compute.kernels.picked_bytes_to_rows(
-                    bytes, ranges.start, first, rows.pointer, elements, range.lowerBound, range.upperBound)
-            }
+                bytes, ranges.start, picks, rows.pointer, elements, range.lowerBound, range.upperBound)
         }
     }
 }

@@ -3,12 +3,12 @@ package final class Doubles {
     package let count: Int
     /// Valid as long as the object.
     package let pointer: UnsafeMutablePointer<Double>
-    private let memory: UnsafeFloatMemory
+    private let memory: UnsafeMemory
 
     /// - Throws: `outOfMemory`.
     package init(count: Int) throws {
-        memory = try UnsafeFloatMemory(count: 2 * count)
-        pointer = UnsafeMutableRawPointer(memory.start).bindMemory(to: Double.self, capacity: max(count, 1))
+        memory = try UnsafeMemory(Double.self, count: count, "sums")
+        pointer = memory.start.bindMemory(to: Double.self, capacity: max(count, 1))
         self.count = count
     }
 

@@ -1,43 +1,31 @@
-import Glibc
-
-/// A fixed number of whole numbers in memory that is checked, all 0 at first: which rows are picked, or of what class they are.
+/// Whole numbers of a fixed number, such as picks of rows or the labels of a batch, zero at first.
 ///
-/// An array of a length that the host chooses would end the process where the memory is refused.
+///     let order = try Indices(count: images)
+///     random.permute(order)
+///     batch.load(rows: rows, picks: order.pointer + start, compute)
+///
+/// An array whose length a host chooses must not be one of Swift's, which end the process when memory is refused.
 package final class Indices {
     package let count: Int
+    /// Valid as long as the object.
     package let pointer: UnsafeMutablePointer<Int>
+    private let memory: UnsafeMemory
 
     /// - Throws: `outOfMemory`.
     package init(count: Int) throws {
-        guard let memory = calloc(max(count, 1), MemoryLayout<Int>.stride) else {
-            throw DaflError(.outOfMemory, "no memory for \(count) whole numbers")
-        }
-        pointer = memory.bindMemory(to: Int.self, capacity: max(count, 1))
+        memory = try UnsafeMemory(Int.self, count: count, "indices")
+        pointer = memory.start.bindMemory(to: Int.self, capacity: max(count, 1))
         self.count = count
     }
 
-    deinit { free(pointer) }
-
     package subscript(i: Int) -> Int {
-        get { pointer[i] }
-        set { pointer[i] = newValue }
-    }
-
-    package var array: [Int] { (0..<count).map { pointer[$0] } }
-
-    package func load(_ other: Indices) {
-        precondition(other.count == count)
-        pointer.update(from: other.pointer, count: count)
-    }
-}
-
-extension Philox {
-    /// Writes 0..<count in random order (Fisher and Yates).
-    package mutating func permute(_ order: Indices) {
-        for i in 0..<order.count { order[i] = i }
-        for i in stride(from: order.count - 1, to: 0, by: -1) {
-            let other = next(below: i + 1)
-            (order[i], order[other]) = (order[other], order[i])
+        get {
+            precondition((0..<count).contains(i))
+            return pointer[i]
+        }
+        set {
+            precondition((0..<count).contains(i))
+            pointer[i] = newValue
         }
     }
 }

@@ -72,4 +72,6 @@ extension Indices {
         try self.init(count: numbers.count)
         for (i, number) in numbers.enumerated() { self[i] = number }
     }
+
+    var array: [Int] { (0..<count).map { self[$0] } }
 }

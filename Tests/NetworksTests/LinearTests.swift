@@ -3,7 +3,7 @@ import Networks
 import Numerics
 import Testing
 
-/// A linear layer is its formula, by the library's kernels when it is small and by OpenBLAS when it is large.
+/// A linear layer is its formula, whether its weights fit the caches or not.
 @Suite struct LinearTests {
     struct Size: Sendable {
         let samples, inputs, outputs: Int

@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import LaneKernels
 import Numerics
+import Synchronization
 import Testing
 
 @Suite struct ComputeTests {
@@ -11,7 +12,7 @@ import Testing
     }
 
     @Test func zeroThreadsMeansAllProcessorsOfTheProcess() throws {
-        #expect(try Compute().threads == Int(lane_available_processors()))
+        #expect(try Compute().threads == Processors.available())
         #expect(try Compute(threads: 3).threads == 3)
     }
 
@@ -85,6 +86,41 @@ import Testing
         #expect(totals.allSatisfy { $0 == rounds * (rounds - 1) / 2 })
     }
 
+    /// Rounds of all sizes, some less than the threads, follow each other at once and after a sleep.
+    @Test(arguments: [2, 4, 9]) func roundsOfFewerSharesThanThreadsLoseNoWork(threads: Int) throws {
+        let compute = try Compute(threads: threads)
+        let totals = UnsafeMutableBufferPointer<Int>.allocate(capacity: threads)
+        defer { totals.deallocate() }
+        totals.initialize(repeating: 0)
+        var expected = [Int](repeating: 0, count: threads)
+        for round in 0..<3000 {
+            let shares = 1 + round * 7 % threads
+            compute.parallelWithIndex(shares) { share, range in totals[share] += round * range.count }
+            for share in 0..<shares { expected[share] += round }
+            if round % 300 == 0 { usleep(500) }
+        }
+        #expect(Array(totals) == expected)
+    }
+
+    /// Each share sees what the caller wrote before, and the caller what each share wrote.
+    @Test func roundsHandOnWhatWasWritten() throws {
+        let compute = try Compute(threads: 3)
+        let (given, taken) = (UnsafeMutablePointer<Int>.allocate(capacity: 1), UnsafeMutableBufferPointer<Int>.allocate(capacity: 3))
+        defer {
+            given.deallocate()
+            taken.deallocate()
+        }
+        taken.initialize(repeating: -1)
+        for round in 0..<2000 {
+            given.pointee = round
+            compute.parallelWithIndex(3) { share, _ in taken[share] = given.pointee }
+            guard taken.allSatisfy({ $0 == round }) else {
+                Issue.record("round \(round) shows \(Array(taken))")
+                return
+            }
+        }
+    }
+
     @Test func computesOfDifferentThreadsDoNotDisturbEachOther() throws {
         let callers = 4
         let computes = try (0..<callers).map { _ in Own(try Compute(threads: 3)) }
@@ -141,7 +177,13 @@ import Testing
 
         let callers = blocked()
         let compute = try Compute(threads: 3)
-        compute.parallelWithIndex(3) { share, _ in seen[share] = blocked() }
+        // Whoever is there first does a share: only when each waits for the others is it done by a thread of its own.
+        let begun = Atomic<Int>(0)
+        compute.parallelWithIndex(3) { share, _ in
+            begun.add(1, ordering: .sequentiallyConsistent)
+            while begun.load(ordering: .sequentiallyConsistent) < 3 { usleep(10) }
+            seen[share] = blocked()
+        }
         #expect(!callers[2])
         #expect(seen[0] == callers)
         #expect(seen[1...2].allSatisfy { $0.allSatisfy { $0 } })

@@ -150,3 +150,11 @@ import Testing
         return total / Double(numbers.count)
     }
 }
+
+extension Philox {
+    fileprivate mutating func permutation(_ count: Int) -> [Int] {
+        guard let order = try? Indices(count: count) else { return [] }
+        permute(order)
+        return (0..<count).map { order[$0] }
+    }
+}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._library import Floats, Labels
+from ._c_types import Floats, Labels
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from .distillation import Distillation, Options
 from .network import Network
-from ._units import range_of
 from .result import OnStep, Result
 from .teacher import Teacher, require_sizes
 
@@ -18,8 +17,7 @@ _logger = logging.getLogger("dafl")
 
 
 def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | None = None, classes: int | None = None,
-            input_range: tuple[float, float] | None = None, preset: str = "fast", progress: bool = True,
-            on_step: OnStep | None = None, **options: Unpack[Options]) -> Result:
+            preset: str = "fast", progress: bool = True, on_step: OnStep | None = None, **options: Unpack[Options]) -> Result:
     """A student that has learned from `teacher`, without data::
 
         result = dafl.distill(dafl.torch.Teacher(model), input_shape=(1, 32, 32), student="lenet5-half", seed=0)
@@ -46,8 +44,6 @@ def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | N
         teacher.settle(input_shape, classes)
     elif isinstance(teacher, Network):
         require_sizes(teacher.info.input_shape, teacher.info.outputs, input_shape, classes)
-    if input_range is not None:
-        options["input_low"], options["input_high"] = range_of(input_range)
     result = Result(Distillation(teacher, preset, **options))
     result.resume(progress=progress, on_step=on_step)
     _logger.info("%r", result)

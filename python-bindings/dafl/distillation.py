@@ -103,13 +103,13 @@ class Distillation:
         else:
             raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
                             f"or a dafl.Network, not {type(teacher).__name__}")
-        assign(structure, self._borrow(structure, dict(options), teacher.units if isinstance(teacher, Teacher) else None))
+        assign(structure, self._borrow(structure, dict(options), None if isinstance(teacher, Network) else teacher.units))
         if isinstance(teacher, Teacher):
             teacher.use_threads(structure.threads)
         self._options = _values(structure)
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
 
-    def _borrow(self, structure: DistillationOptions, options: dict[str, Any], teachers_units: Units | None) -> dict[str, Any]:
+    def _borrow(self, structure: DistillationOptions, options: dict[str, Any], own_units: Units | None) -> dict[str, Any]:
         """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
         self._arrays: dict[str, np.ndarray] = {}
         if counted := {"image_count", "metadata_groups", "input_count"} & options.keys():
@@ -127,21 +127,24 @@ class Distillation:
                 if structure.metadata_groups not in (0, len(values)):
                     raise ValueError("metadata_means and metadata_deviations must be of the same shape")
                 structure.metadata_groups = len(values)
-        mean, deviation = options.pop("input_mean", None), options.pop("input_deviation", None)
-        given = units(mean, deviation, _range_among(options))
-        if given is not None and teachers_units is not None and (given.range is None or given.range != teachers_units.range):
-            raise ValueError("the teacher has its own units: say them to it or to the distillation")
-        own = teachers_units or given
-        if own is not None and own.range is not None:
-            structure.input_low, structure.input_high = own.range
-        elif own is not None:
-            own = own.of(self._image_shape)
-            assert own.mean is not None and own.deviation is not None
-            self._arrays |= {"input_mean": own.mean, "input_deviation": own.deviation}
-            structure.input_count = len(own.mean)
+        given = units(*(options.pop(name, None) for name in ("input_mean", "input_deviation", "input_range")))
+        if given is not None and own_units is not None:
+            raise ValueError("the teacher says in what units its inputs are already: give them there or here")
+        self._set_units(structure, given or own_units)
         for name, values in self._arrays.items():
             setattr(structure, name, integers(values) if name == "labels" else floats(values))
         return options
+
+    def _set_units(self, structure: DistillationOptions, given: Units | None) -> None:
+        if given is None:
+            return
+        if given.range is not None:
+            structure.input_low, structure.input_high = given.range
+            return
+        fitted = given.of(self._image_shape)
+        assert fitted.mean is not None and fitted.deviation is not None
+        self._arrays |= {"input_mean": fitted.mean, "input_deviation": fitted.deviation}
+        structure.input_count = fitted.mean.size
 
     @property
     def options(self) -> dict[str, Any]:
@@ -231,17 +234,11 @@ class Distillation:
         return Network._from_handle(handle)
 
 
-def _range_among(options: dict[str, Any]) -> tuple[float, float] | None:
-    """The range of the teacher's inputs, taken from options; None where there is none or, as the library has it, both are 0."""
-    limits = options.pop("input_low", 0), options.pop("input_high", 0)
-    return None if limits == (0, 0) else limits
-
-
 def _values(structure: DistillationOptions) -> dict[str, Any]:
     """The options that a structure holds by value."""
     found: dict[str, Any] = {}
     for name in Options.__annotations__:
-        value = getattr(structure, name)
+        value = getattr(structure, name, None)
         if isinstance(value, bytes):
             found[name] = value.decode(errors="replace")
         elif isinstance(value, int | float):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 ANSWERS = ("logits", "probabilities", "labels", "auto")
+"""In the order of dafl.h."""
 
 
 class Teacher:

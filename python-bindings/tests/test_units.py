@@ -134,13 +134,13 @@ def test_units_are_the_teachers_or_the_distillations():
     said = images(of=teacher((1, 8, 8), input_mean=100, input_deviation=10))
     assert np.array_equal(said, images(input_mean=100, input_deviation=10)) and 50 < said.mean() < 150
     ranged = images(of=teacher((1, 8, 8), input_range=(0, 255)))
-    assert np.array_equal(ranged, images(input_low=0, input_high=255))
+    assert np.array_equal(ranged, images(input_range=(0, 255)))
     network = dafl.Network("mlp-64-16-4")
     result = dafl.distill(network, input_range=(0, 255), progress=False, **SMALL)
     given, logits = result.generate(9)
     assert np.allclose(network.predict(given), logits, rtol=1e-3, atol=1e-2) and given.std() > 20
-    for options in ({"input_low": 0, "input_high": 1}, {"input_mean": 3}):
-        with pytest.raises(ValueError, match="its own units"):
+    for options in ({"input_range": (0, 1)}, {"input_mean": 3}):
+        with pytest.raises(ValueError, match="units"):
             images(of=teacher((1, 8, 8), input_range=(0, 255)), **options)
     with pytest.raises(TypeError, match="input_count"):
         images(input_count=3)

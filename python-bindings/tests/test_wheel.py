@@ -1,4 +1,4 @@
-"""What an installed wheel promises: it carries its libraries, and leaves NumPy's as they are."""
+"""What an installed wheel promises: it needs no library but its own, and leaves NumPy's as they are."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ PACKAGE = Path(_library.__file__).resolve().parent
 
 pytestmark = pytest.mark.skipif(not (PACKAGE / "lib").is_dir(), reason="dafl was not installed from a wheel")
 
-# A layer so large that OpenBLAS computes it.
+# A layer so large that a BLAS would be worth its while.
 LARGE = """
 network = dafl.Network("mlp-2304-2304-4", seed=1)
 images = np.random.default_rng(0).standard_normal((64, 2304), np.float32)
@@ -36,7 +36,6 @@ def test_the_libraries_are_the_wheels_own():
     brought = [path for path in libraries
                if path.name.startswith(("libdafl", "libopenblas", "libgfortran", "libquadmath", "libjansson", "libswift"))]
     assert PACKAGE / "lib" / "libdafl.so" in brought
-    assert any("openblas" in path.name and path.parent.name == "dafl.libs" for path in brought)
     assert all(path.is_relative_to(PACKAGE.parent) for path in brought), brought
 
 

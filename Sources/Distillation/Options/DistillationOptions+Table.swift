@@ -110,7 +110,7 @@ extension DistillationOptions: OptionTable {
             .host("input_count", "int64_t"),
             /// The short form, for inputs that fill a range, such as pixels from 0 to 255: its least number. The mean is then taken
             /// to be at 0.35 of the range and the deviation to be 0.3 of it, between those of photographs (0.45 and 0.25) and of
-            /// strokes on an empty ground (0.13 and 0.31 for MNIST). 0, with input_high, for none.
+            /// strokes on an empty ground (0.13 and 0.31 for MNIST), and no image leaves the range. 0, with input_high, for none.
             .real("input_low", \.inputLow, -1e30...1e30, 0),
             /// And its largest.
             .real("input_high", \.inputHigh, -1e30...1e30, 0),

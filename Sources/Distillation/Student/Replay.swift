@@ -44,7 +44,7 @@ final class Replay: Undoable {
         _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, log: (LogLevel, String) -> Void
     ) throws -> ReplayBank {
         let bytes = ReplayBank.bytesPerImage(images.shape, classes: teacher.classes)
-        let fitting = MemoryLimit.available / 2 / bytes
+        let fitting = MemoryLimit.process.available / 2 / bytes
         let isAutomatic = options.replayCapacity < 0
         let capacity = isAutomatic
             ? max(images.samples, min(automaticCapacity, fitting)) : options.replayCapacity

@@ -50,7 +50,7 @@ final class ReplayBank: Undoable {
     /// Writes images drawn at random to rows [batch, image], and their logits to a batch. Returns their labels, if they have any.
     func draw(_ random: inout Philox, images rows: Tensor, logits answers: Batch, _ compute: Compute) -> Indices? {
         for i in 0..<picks.count { picks[i] = random.next(below: count) }
-        images.load(picks, to: rows, compute)
+        images.load(picks.pointer, to: rows, compute)
         answers.load(rows: logits.pointer, picks: picks.pointer, compute)
         guard let labels, let pickedLabels else { return nil }
         for i in 0..<picks.count { pickedLabels[i] = labels[picks[i]] }

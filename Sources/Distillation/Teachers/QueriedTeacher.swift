@@ -11,7 +11,7 @@ struct QueriedTeacher {
     /// Whether images are learned with the teacher's own gradients.
     let usesItsGradients: Bool
     /// Those of its inputs; nil for standardised ones.
-    let units: InputUnits?
+    let units: TeacherUnits?
 
     /// - Throws: `invalidArgument` for options that do not fit the teacher, `teacher` when it returns what cannot be learned from,
     ///   and what it throws itself.
@@ -20,9 +20,9 @@ struct QueriedTeacher {
         _ compute: Compute, log: (LogLevel, String) -> Void
     ) throws {
         let own = host as? NetworkTeacher
-        units = try options.units(of: host) ?? own?.ownUnits
-        // A network that standardises its inputs itself is in its own units either way.
-        let standard: any Teacher = try units.map { try UnitsTeacher(host, $0) } ?? host
+        // A network that standardises its inputs itself knows its units.
+        units = try options.units(of: host) ?? own?.ownUnits.map { TeacherUnits(units: $0) }
+        let standard: any Teacher = units.map { UnitsTeacher(host, $0) } ?? host
         // Observed as it answers, before a label is read from what may be no number.
         observed = ObservedTeacher(standard, limit: options.maxTeacherQueries, cancellation)
         let answers = try Self.examine(
@@ -90,13 +90,4 @@ struct QueriedTeacher {
 extension DistillationOptions {
     /// Whether gradients lead back to the images.
     var learnsImages: Bool { imageSource == .generator || imageSource == .metadata }
-
-    /// Those that the host says; nil for none.
-    /// - Throws: `invalidArgument` when they do not fit the teacher.
-    func units(of teacher: any Teacher) throws -> InputUnits? {
-        if let inputStatistics { return try inputStatistics.units(for: teacher.inputShape) }
-        guard inputLow < inputHigh else { return nil }
-        let range = inputHigh - inputLow
-        return try InputUnits(mean: Float(inputLow + 0.35 * range), deviation: Float(0.3 * range))
-    }
 }

@@ -2,31 +2,30 @@ import Networks
 import Numerics
 
 /// A teacher that takes its inputs in units of its own, seen as one that takes standardised images: it is queried about
-/// x deviation + mean, and its gradients are led back through that.
+/// x deviation + mean, and its gradients are led back through that. Where its inputs have a range, they are brought into it.
 final class UnitsTeacher: WrappingTeacher {
     let wrapped: any Teacher
-    private let restoring: Network
+    private let units: TeacherUnits
 
-    init(_ teacher: any Teacher, _ units: InputUnits) throws {
-        wrapped = teacher
-        restoring = try Network(scaling: teacher.inputShape, units, .restoring)
+    init(_ teacher: any Teacher, _ units: TeacherUnits) {
+        (wrapped, self.units) = (teacher, units)
     }
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let scaling = try Pass(restoring, input: images, gradients: gradients ? .input : [], compute)
+        let scaling = try units.plan(images, gradients: gradients, compute)
         return ScaledPass(scaling, try wrapped.plan(scaling.output, gradients: gradients, compute))
     }
 
     func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        let scaling = try Pass(restoring, input: images, gradients: .input, compute)
+        let scaling = try units.plan(images, gradients: true, compute)
         return try wrapped.planRegularizer(scaling.output, compute).map { ScaledRegularizer(scaling, $0) }
     }
 
     private final class ScaledPass: WrappingTeacherPass {
         let wrapped: any TeacherPass
-        private let scaling: Pass
+        private let scaling: RestoringPass
 
-        init(_ scaling: Pass, _ teacher: any TeacherPass) {
+        init(_ scaling: RestoringPass, _ teacher: any TeacherPass) {
             (self.scaling, wrapped) = (scaling, teacher)
         }
 
@@ -40,17 +39,15 @@ final class UnitsTeacher: WrappingTeacher {
 
         func backward() throws {
             try wrapped.backward()
-            guard let gradient = wrapped.imagesGradient else { return }
-            scaling.outputGradient?.load(gradient)
-            scaling.backward()
+            if let gradient = wrapped.imagesGradient { scaling.backward(gradient) }
         }
     }
 
     private final class ScaledRegularizer: ImageRegularizer {
         private let wrapped: any ImageRegularizer
-        private let scaling: Pass
+        private let scaling: RestoringPass
 
-        init(_ scaling: Pass, _ regularizer: any ImageRegularizer) {
+        init(_ scaling: RestoringPass, _ regularizer: any ImageRegularizer) {
             (self.scaling, wrapped) = (scaling, regularizer)
         }
 
@@ -59,8 +56,7 @@ final class UnitsTeacher: WrappingTeacher {
         func evaluate() throws -> Double {
             scaling.forward()
             let value = try wrapped.evaluate()
-            scaling.outputGradient?.load(wrapped.gradient)
-            scaling.backward()
+            scaling.backward(wrapped.gradient)
             return value
         }
     }

@@ -238,12 +238,6 @@ typedef struct lane_kernels {
     void (*smooth)(const float *from, float *to, const float *shares, const float *factors, ptrdiff_t channels,
                    ptrdiff_t height, ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
 
-    // --- between lanes and the matrix [elements][blocks * 16] that OpenBLAS multiplies -------------------------------
-    void (*lanes_to_matrix)(const float *lanes, float *matrix, ptrdiff_t blocks, ptrdiff_t elements);
-    // Adds bias[element] on the way; bias may be null.
-    void (*matrix_to_lanes)(const float *matrix, const float *_Nullable bias, float *lanes, ptrdiff_t blocks,
-                            ptrdiff_t elements);
-
     // --- one image, in rows, behind which there is room for SINGLE_SLACK floats --------------------------------------
     // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding, dilation or groups; bias
     // may be null.
@@ -259,6 +253,15 @@ typedef struct lane_kernels {
 int lane_kernels_available(void);
 // The set at `level`, from 0 to lane_kernels_available() - 1.
 const lane_kernels *lane_kernels_at(int level);
+
+// Tells the processor that the thread is watching memory: it saves power and leaves room for the core's other thread.
+static inline void lane_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 // Processors that this process may run on.
 int lane_available_processors(void);

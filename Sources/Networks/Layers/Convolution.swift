@@ -54,7 +54,7 @@ package final class Convolution: Layer {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
         if padding == 0, dilation == 1, groups == 1, height == kernel, width == kernel {
-            return try linearOperation(site, weight: weight, bias: bias)
+            return try LinearOperation(site, weight: weight, bias: bias)
         }
         if WinogradOperation.pays(self, upsampling: 1, site.compute) {
             return try WinogradOperation(site, self, upsampling: 1)

@@ -3,29 +3,6 @@ import Numerics
 import Testing
 
 @Suite struct LayoutKernelTests {
-    /// matrix[e, 16 b + lane] = lanes[b, e, lane].
-    @Test(arguments: [(1, 1), (17, 3), (40, 10)]) func matrixHoldsTheSamplesInColumns(samples: Int, elements: Int)
-        throws
-    {
-        var random = Philox(seed: 1, stream: .check)
-        let rows = Rows(samples: samples, [elements], from: &random)
-        let lanes = try rows.batch()
-        let (bias, columns) = (try Tensor((0..<elements).map(Double.init)), lanes.blocks * 16)
-        for kernels in kernelSets {
-            let (matrix, back) = (try Tensor([elements, columns]), try Batch(samples: samples, shape: lanes.shape))
-            kernels.lanes_to_matrix(lanes.pointer, matrix.pointer, lanes.blocks, elements)
-            for n in 0..<samples {
-                for e in 0..<elements { #expect(matrix[e * columns + n] == lanes[n, e]) }
-            }
-            kernels.matrix_to_lanes(matrix.pointer, nil, back.pointer, lanes.blocks, elements)
-            #expect(Rows(back).values == rows.values)
-            kernels.matrix_to_lanes(matrix.pointer, bias.pointer, back.pointer, lanes.blocks, elements)
-            for n in 0..<samples {
-                for e in 0..<elements { #expect(back[n, e] == lanes[n, e] + Float(e)) }
-            }
-        }
-    }
-
     /// Maps that end in the image, past all its edges and far away, on images of one channel and of three.
     @Test(arguments: [(1, 5, 7), (3, 4, 4), (2, 1, 6), (1, 1, 1)])
     func warpInterpolatesWithinAndRepeatsTheEdgeOutside(channels: Int, height: Int, width: Int) throws {

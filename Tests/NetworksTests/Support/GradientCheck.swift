@@ -136,3 +136,11 @@ extension Network {
         for parameter in trainedParameters { parameter.gradient?.fill(.nan) }
     }
 }
+
+extension Philox {
+    fileprivate mutating func permutation(_ count: Int) -> [Int] {
+        guard let order = try? Indices(count: count) else { return [] }
+        permute(order)
+        return (0..<count).map { order[$0] }
+    }
+}

@@ -1,0 +1,60 @@
+import Networks
+import Numerics
+
+/// The units of a teacher's inputs.
+struct TeacherUnits {
+    let units: InputUnits
+    /// What its inputs lie in, where the host says so.
+    var range: ClosedRange<Float>?
+
+    /// From standardised images to the teacher's inputs.
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> RestoringPass {
+        let scaling = try Network(scaling: images.shape, units, .restoring)
+        return RestoringPass(try Pass(scaling, input: images, gradients: gradients ? .input : [], compute), range)
+    }
+}
+
+/// Standardised images x on their way to a teacher's inputs, x deviation + mean, or what of its range is nearest to that.
+final class RestoringPass {
+    private let scaling: Pass
+    private let range: ClosedRange<Float>?
+
+    init(_ scaling: Pass, _ range: ClosedRange<Float>?) {
+        (self.scaling, self.range) = (scaling, range)
+    }
+
+    var input: Batch { scaling.input }
+    var output: Batch { scaling.output }
+    var inputGradient: Batch? { scaling.inputGradient }
+
+    func forward() {
+        scaling.forward()
+        guard let range else { return }
+        for i in 0..<output.count { output.pointer[i] = min(max(output.pointer[i], range.lowerBound), range.upperBound) }
+    }
+
+    /// From the gradient by `output` to `inputGradient`: none where the range has cut.
+    func backward(_ gradient: Batch) {
+        guard let byOutput = scaling.outputGradient else { return }
+        byOutput.load(gradient)
+        if let range {
+            for i in 0..<output.count where output.pointer[i] <= range.lowerBound || output.pointer[i] >= range.upperBound {
+                byOutput.pointer[i] = 0
+            }
+        }
+        scaling.backward()
+    }
+}
+
+extension DistillationOptions {
+    /// Those that the host says; nil for none.
+    /// - Throws: `invalidArgument` when they do not fit the teacher.
+    func units(of teacher: any Teacher) throws -> TeacherUnits? {
+        if let inputStatistics { return TeacherUnits(units: try inputStatistics.units(for: teacher.inputShape)) }
+        guard inputLow < inputHigh else { return nil }
+        let width = inputHigh - inputLow
+        return TeacherUnits(
+            units: try InputUnits(mean: Float(inputLow + 0.35 * width), deviation: Float(0.3 * width)),
+            range: Float(inputLow)...Float(inputHigh))
+    }
+}

@@ -1,0 +1,3 @@
+#include "include/standard_input.h"
+
+void *__wrap_stdin;
