@@ -76,10 +76,10 @@ def parser() -> argparse.ArgumentParser:
     onnx.add_argument("--answers", choices=ANSWERS, help="what its output is (default: auto)")
     onnx.add_argument("--output-name", metavar="NAME", help="its output with the answers (default: found)")
     onnx.add_argument("--layout", choices=LAYOUTS, help="where its images have their channels (default: found)")
-    onnx.add_argument("--input-mean", type=numbers, metavar="M[,M...]",
-                      help="mean of its images: a number, or one for each channel or feature")
-    onnx.add_argument("--input-deviation", type=numbers, metavar="D[,D...]", help="their standard deviation, likewise")
-    onnx.add_argument("--input-range", type=numbers, metavar="LOW,HIGH",
+    command.add_argument("--input-mean", type=numbers, metavar="M[,M...]",
+                      help="mean of the teacher's images: a number, or one for each channel or feature")
+    command.add_argument("--input-deviation", type=numbers, metavar="D[,D...]", help="their standard deviation, likewise")
+    command.add_argument("--input-range", type=numbers, metavar="LOW,HIGH",
                       help="in the place of both: their lowest and highest number, such as 0,255")
     command.add_argument("--preset", default="fast", help="fast (minutes, the default) or paper (hours)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
@@ -117,6 +117,7 @@ def add(commands: Any, name: str, command: Any, description: str) -> argparse.Ar
 
 def distil(options: argparse.Namespace) -> tuple[Report, int]:
     given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
+    given |= {"input_mean": options.input_mean, "input_deviation": options.input_deviation, "input_range": options.input_range}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None} | dict(options.settings)
     for path in filter(None, (options.output, options.generator)):
         require_writable(path)  # now, and not after hours
@@ -182,13 +183,12 @@ def evaluate(options: argparse.Namespace) -> tuple[Report, int]:
 
 
 def teacher_from(options: argparse.Namespace) -> Teacher | Network:
-    own = {"answers": options.answers, "output": options.output_name, "layout": options.layout, "input_mean": options.input_mean,
-           "input_deviation": options.input_deviation, "input_range": options.input_range}
+    own = {"answers": options.answers, "output": options.output_name, "layout": options.layout}
     given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     if options.teacher.suffix == ".onnx":
         return OnnxTeacher(options.teacher, input_shape=options.input_shape, classes=options.classes, **given)
     if given:
-        name = "output-name" if "output" in given else next(iter(given)).replace("_", "-")
+        name = "output-name" if "output" in given else next(iter(given))
         raise ValueError(f"--{name} is for a teacher in an .onnx file; this one is a network, of logits and of its own layout")
     return Network.load(options.teacher)
 

@@ -17,8 +17,7 @@ _logger = logging.getLogger("dafl")
 
 
 def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | None = None, classes: int | None = None,
-            preset: str = "fast", progress: bool = True, on_step: OnStep | None = None,
-            **options: Unpack[Options]) -> Result:
+            preset: str = "fast", progress: bool = True, on_step: OnStep | None = None, **options: Unpack[Options]) -> Result:
     """A student that has learned from `teacher`, without data::
 
         result = dafl.distill(dafl.torch.Teacher(model), input_shape=(1, 32, 32), student="lenet5-half", seed=0)
@@ -34,7 +33,8 @@ def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | N
     It may look at the result until then: its `student`, a validation set's accuracy, images that it can `generate`.
 
     Images are handed to the teacher with about mean 0 and deviation 1 in each channel, unless the teacher was given
-    `input_mean` and `input_deviation` or `input_range`, which say its own units: see `InputUnits`.
+    `input_mean` and `input_deviation` or `input_range`, which say its own units: see `InputUnits`. The student takes images in
+    these units too. They may also be given here.
 
     Ctrl-C stops within one step, as KeyboardInterrupt. From that and whatever else stops the run, what a teacher or
     `on_step` raises and the library's errors, `Result.so_far(exception)` has the result until then. ValueError,

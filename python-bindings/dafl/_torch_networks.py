@@ -18,8 +18,11 @@ def module_of(network: Network) -> nn.Module:
     build = MODULES.get("mlp" if name.startswith("mlp-") else name)
     if build is None:
         raise ValueError(f"{name} is not among the classifiers that to_torch knows: {', '.join(MODULES)}")
+    tensors = network.state_dict()
     module = build(info)
-    state = {key: torch.from_numpy(values) for key, values in network.state_dict().items()}
+    if "input.mean" in tensors:  # the student of a teacher with units of its own begins by leaving them
+        module = _named(input=Standardising(tensors["input.mean"].size), **dict(module.named_children()))
+    state = {key: torch.from_numpy(values) for key, values in tensors.items()}
     module.load_state_dict(module.state_dict() | state)  # a network has none of PyTorch's counters of batches
     return module.eval()
 
@@ -33,7 +36,7 @@ def lenet5(info: NetworkInfo, divisor: int = 1) -> nn.Module:
 
 
 def perceptron(info: NetworkInfo) -> nn.Module:
-    sizes = [int(size) for size in info.architecture.split("-")[1:]]
+    sizes = [int(size) for size in info.architecture.partition("(")[0].split("-")[1:]]
     layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
     for index in range(1, len(sizes)):
         layers[f"fc{index}"] = nn.Linear(sizes[index - 1], sizes[index])
@@ -72,6 +75,23 @@ class BasicBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn2(self.conv2(nn.functional.relu(self.bn1(self.conv1(x)))))
         return nn.functional.relu(y + self.downsample(x))
+
+
+class Standardising(nn.Module):
+    """y = (x - mean) / deviation, with one of both for all numbers of an image, for each channel, or for each number."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(count))
+        self.register_buffer("deviation", torch.ones(count))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(1)
+        each = rows.shape[1] // len(self.mean)  # channels come first, so that each one's numbers stand together
+        return ((rows - self.mean.repeat_interleave(each)) / self.deviation.repeat_interleave(each)).reshape(x.shape)
 
 
 def _named(**layers: nn.Module) -> nn.Sequential:

@@ -15,7 +15,8 @@ class InputUnits(TypedDict, total=False):
     """In what units a teacher takes its images: every teacher takes these keywords.
 
     Left out, a teacher is handed images of about mean 0 and deviation 1 in each channel, as one that was trained on
-    standardised data expects. Say mean and deviation of your training data, or the range of its numbers, not both.
+    standardised data expects. Say mean and deviation of your training data, or the range of its numbers, not both. The
+    student takes images in the same units.
     """
 
     input_mean: Any
@@ -23,7 +24,8 @@ class InputUnits(TypedDict, total=False):
     input_deviation: Any
     """Standard deviation, likewise; greater than 0."""
     input_range: tuple[float, float] | None
-    """Lowest and highest number of an image, such as (0, 255) for pixels."""
+    """Lowest and highest number of an image, such as (0, 255) for pixels: short for a mean at 0.35 of the range and a deviation
+    of 0.3 of it, see `Options`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,10 +63,7 @@ def units(input_mean: Any = None, input_deviation: Any = None, input_range: tupl
     if input_range is not None:
         if input_mean is not None or input_deviation is not None:
             raise ValueError("input_range takes the place of input_mean and input_deviation: give one or the other")
-        limits = _finite(input_range, "input_range")
-        if limits.size != 2 or not limits[0] < limits[1]:
-            raise ValueError(f"input_range must be (low, high) with low < high, not {input_range}")
-        return Units(range=(float(limits[0]), float(limits[1])))
+        return Units(range=range_of(input_range))
     if input_mean is None and input_deviation is None:
         return None
     mean = _finite(0 if input_mean is None else input_mean, "input_mean")
@@ -72,6 +71,14 @@ def units(input_mean: Any = None, input_deviation: Any = None, input_range: tupl
     if not (deviation > 0).all():
         raise ValueError(f"input_deviation must be greater than 0, not {deviation.min():g}")
     return Units(mean, deviation)
+
+
+def range_of(input_range: Any) -> tuple[float, float]:
+    """Two finite numbers, the lower one first; else ValueError."""
+    limits = _finite(input_range, "input_range")
+    if limits.size != 2 or not limits[0] < limits[1]:
+        raise ValueError(f"input_range must be (low, high) with low < high, not {input_range}")
+    return float(limits[0]), float(limits[1])
 
 
 def _finite(values: Any, name: str) -> FloatArray:

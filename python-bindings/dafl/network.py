@@ -14,8 +14,8 @@ import numpy as np
 
 from ._arrays import FloatArray, TensorArray, array, floats, integers, is_false, labels as label_array, rows
 from ._callbacks import STOPPED, Callbacks
-from ._library import (EpochFunction, Handle, NetworkInfo as InfoStructure, Tensor, TrainOptions, assign, c_string,
-                       check, initialised, library, sized)
+from ._library import (EpochFunction, Handle, NetworkInfo as InfoStructure, Tensor, TrainOptions,
+                       TrainStepFunction, assign, c_string, check, initialised, library, sized)
 from ._optional import require
 
 if TYPE_CHECKING:
@@ -63,10 +63,18 @@ class Network:
         self._own(handle)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Network:
-        """The network that `save` wrote. `Error` when the file cannot be read or is not what it should be."""
-        handle = Handle()
-        check(library.dafl_network_load(c_string(os.fspath(path)), ctypes.byref(handle)), os.fspath(path))
+    def load(cls, path: str | os.PathLike[str], architecture: str | None = None) -> Network:
+        """The network that `save` wrote, or with `architecture` that of any safetensors file with its tensors.
+
+        Such a file need not name what it holds: PyTorch's tools write a module's state dictionary so. `Error` when the file
+        cannot be read or is not what it should be.
+        """
+        handle, name = Handle(), c_string(os.fspath(path))
+        if architecture is None:
+            status = library.dafl_network_load(name, ctypes.byref(handle))
+        else:
+            status = library.dafl_network_load_as(name, c_string(architecture), ctypes.byref(handle))
+        check(status, os.fspath(path))
         return cls._from_handle(handle)
 
     @classmethod
@@ -198,13 +206,14 @@ class Network:
     def train(self, images: Any, labels: Any, *, epochs: int | None = None, batch_size: int | None = None,
               optimizer: str | None = None, schedule: str | None = None, learning_rate: float | None = None,
               weight_decay: float | None = None, momentum: float | None = None, seed: int | None = None,
-              on_epoch: Callable[[int, int, float], object] | None = None) -> None:
+              on_epoch: Callable[[int, int, float], object] | None = None,
+              on_step: Callable[[int, int, float], object] | None = None) -> None:
         """Trains on images [count, channels, height, width] and labels [count] with cross entropy.
 
         What is None keeps the library's default: 10 epochs of batches of 256, optimizer "adam" (or "adamw", "sgd"),
         schedule "constant" (or "cosine", "step"), learning rate 1e-3, no weight decay, sgd's momentum 0.9, seed 0.
-        `on_epoch(epoch, epochs, mean_loss)` runs after each epoch: False ends the training there, and what it raises
-        comes out of here. Ctrl-C ends the training after the epoch at work.
+        `on_epoch(epoch, epochs, mean_loss)` runs after each epoch, `on_step(step, steps, loss)` after each batch of the whole
+        training: False ends the training there, and what they raise comes out of here. Ctrl-C stops within one step.
         """
         images = rows(images, self.info.input_shape, "images")
         labels = label_array(labels, len(images))
@@ -214,13 +223,18 @@ class Network:
         assign(options, {name: value for name, value in given.items() if value is not None})
         stopped = False
 
-        def epoch_done(_: None, epoch: int, epochs: int, mean_loss: float) -> int:
-            nonlocal stopped
-            stopped = on_epoch is not None and is_false(on_epoch(epoch, epochs, mean_loss))
-            return STOPPED if stopped else 0
+        def telling(listener: Callable[[int, int, float], object] | None) -> Callable[..., int]:
+            def done(_: None, number: int, count: int, loss: float) -> int:
+                nonlocal stopped
+                stopped = listener is not None and is_false(listener(number, count, loss))
+                return STOPPED if stopped else 0
+
+            return callbacks.guard(done)
 
         callbacks = Callbacks()
-        options.on_epoch = EpochFunction(callbacks.guard(epoch_done))
+        options.on_epoch = EpochFunction(telling(on_epoch))
+        # Also without on_step: the callback is where Python comes to handle Ctrl-C.
+        options.on_step = TrainStepFunction(telling(on_step))
         status = callbacks.call(library.dafl_network_train, self._handle, floats(images), integers(labels), len(images),
                                 ctypes.byref(options))
         if not stopped:

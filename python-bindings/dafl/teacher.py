@@ -55,7 +55,8 @@ class Teacher:
 
     Images have about mean 0 and deviation 1 in each channel, which is right for a classifier trained on standardised data. One
     trained on others says its units, and gets its images in them: `input_mean` and `input_deviation`, each a number, one for
-    each channel or one for each feature, or `input_range=(low, high)`; see `InputUnits`. `units` has what was said.
+    each channel or one for each feature, or `input_range=(low, high)`; see `InputUnits`. `units` has what was said. Its student
+    takes images in the same units.
     """
 
     def __init__(self, forward: Callable[[FloatArray], Any],

@@ -3,8 +3,11 @@
 import copy
 import gc
 import json
+import os
 import pickle
+import signal
 import struct
+import threading
 import weakref
 
 import numpy as np
@@ -124,6 +127,42 @@ def test_training_learns_and_the_seed_makes_it_repeatable(tmp_path):
     assert files[0] == files[1]
 
 
+@pytest.mark.xfail(strict=False, reason="needs the library's side: on_step of training")
+def test_on_step_hears_of_every_batch_and_ends_the_training():
+    images, labels = two_blobs()
+    network, seen = dafl.Network("mlp-64-8-2"), []
+    network.train(images, labels, epochs=2, batch_size=50, on_step=lambda *told: seen.append(told))
+    assert [told[:2] for told in seen] == [(step, 8) for step in range(1, 9)] and all(np.isfinite(told[2]) for told in seen)
+    network.train(images, labels, batch_size=50, on_step=lambda step, steps, loss: step < 3, on_epoch=seen.append)
+    assert len(seen) == 8
+    exception = LookupError("mine")
+
+    def fail(*_):
+        raise exception
+
+    with pytest.raises(LookupError) as raised:
+        network.train(images, labels, on_step=fail)
+    assert raised.value is exception
+
+
+@pytest.mark.xfail(strict=False, reason="needs the library's side: on_step of training")
+def test_ctrl_c_stops_training_within_one_step():
+    images, labels = two_blobs()
+    steps = []
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+
+    def on_step(step, steps_in_all, loss):
+        steps.append(step)
+        if step == 1:
+            timer.start()
+
+    network = dafl.Network("mlp-64-8-2")
+    network.threads = 1
+    with pytest.raises(KeyboardInterrupt):
+        network.train(np.tile(images, (500, 1)), np.tile(labels, 500), epochs=1, batch_size=1, on_step=on_step)
+    assert 0 < len(steps) < 100_000
+
+
 def test_training_stops_where_on_epoch_says():
     images, labels = two_blobs()
     network, seen = dafl.Network("mlp-64-8-2"), []
@@ -166,6 +205,21 @@ def test_saved_files_are_read_by_the_safetensors_package(tmp_path):
     network = dafl.Network("lenet5", seed=1)
     network.save(tmp_path / "network.safetensors")
     assert_equal_states(safetensors.load_file(tmp_path / "network.safetensors"), network.state_dict())
+
+
+def test_a_file_that_does_not_name_its_architecture(tmp_path):
+    network = dafl.Network("mlp-64-16-4", seed=1)
+    raw = saved_bytes(network, tmp_path / "network.safetensors")
+    (tmp_path / "plain.safetensors").write_bytes(with_header(raw, lambda header: header.pop("__metadata__")))
+    assert_equal_states(dafl.Network.load(tmp_path / "plain.safetensors", "mlp-64-16-4").state_dict(), network.state_dict())
+    assert_equal_states(dafl.Network.load(tmp_path / "network.safetensors", architecture="mlp-64-16-4").state_dict(),
+                        network.state_dict())
+    for architecture, kind in ((None, dafl.FormatError), ("mlp-64-15-4", dafl.FormatError), ("lenet9", dafl.InvalidArgument)):
+        with pytest.raises(kind):
+            dafl.Network.load(tmp_path / "plain.safetensors", architecture)
+    with pytest.raises(dafl.FileError) as raised:
+        dafl.Network.load(tmp_path / "nowhere.safetensors", "mlp-64-16-4")
+    assert raised.value.filename == str(tmp_path / "nowhere.safetensors")
 
 
 def test_a_missing_file_is_an_io_error(tmp_path):

@@ -193,7 +193,7 @@ PEOPLES = {
 
 
 @pytest.mark.parametrize("name", PEOPLES)
-def test_models_that_people_use(name, request):
+def test_models_that_people_use(name):
     path = SHARED / "models" / f"{name}.onnx"
     if not path.is_file():
         pytest.skip(f"there is no folder of models at {SHARED}")

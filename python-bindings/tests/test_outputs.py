@@ -145,4 +145,7 @@ def test_a_student_of_one_logit_has_two_outputs(answers):
                                               "student_steps": 5}, progress=False)
     images = rng.standard_normal((1000, 64), np.float32)
     assert (result.student.predict(images).argmax(1) == (images @ weights > 0)).mean() > 0.7  # 0.80 by two logits
-    assert result.generate(3)[1].shape == (3, 2)
+    given, logits = result.generate(300)
+    expected = given.reshape(-1, 64) @ weights
+    assert logits.shape == (300, 2)
+    assert np.allclose((logits[:, 1] - logits[:, 0]).clip(-8, 8), expected.clip(-8, 8), atol=0.05)  # of probabilities near 1

@@ -43,6 +43,31 @@ def test_a_students_state_dict_is_its_modules(numpy_teacher):
     assert np.allclose(module(torch.from_numpy(images)).detach(), student.predict(images), atol=1e-5)
 
 
+@pytest.mark.parametrize("student, said", [
+    ("mlp-64-8-4", {"input_mean": np.arange(64), "input_deviation": 2}), ("mlp-64-8-4", {"input_range": (0, 255)}),
+    ("resnet18(side=8,channels=1,classes=4)", {"input_mean": 3}), ("mlp-64-8-4", {})])
+def test_a_student_with_units_takes_them_along(student, said):
+    teacher = dafl.Teacher(lambda images: images.reshape(len(images), 64)[:, :4], input_shape=(1, 8, 8), classes=4, **said)
+    network = dafl.distill(teacher, progress=False, **SMALL | {"student": student, "steps": 1}).student
+    module = network.to_torch()
+    assert ("input.mean" in module.state_dict()) == bool(said)
+    network.load_state_dict(module.state_dict())
+    images = np.random.default_rng(0).uniform(0, 100, (3, 1, 8, 8)).astype(np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images)).numpy()
+    assert np.allclose(network.predict(images), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_units_of_channels():
+    teacher = dafl.Teacher(lambda images: images.reshape(len(images), -1)[:, :4], input_shape=(3, 8, 8), classes=4,
+                           input_mean=[1, 20, 300], input_deviation=[1, 2, 3])
+    network = dafl.distill(teacher, progress=False, **SMALL | {"student": "resnet18(side=8,classes=4)", "steps": 1}).student
+    images = np.random.default_rng(0).standard_normal((3, 3, 8, 8), np.float32) + np.float32([1, 20, 300])[:, None, None]
+    with torch.no_grad():
+        expected = network.to_torch()(torch.from_numpy(images)).numpy()
+    assert np.allclose(network.predict(images), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
 def test_generators_are_no_classifiers():
     with pytest.raises(ValueError, match="dafl-generator is not among"):
         dafl.Network("dafl-generator").to_torch()
