@@ -414,7 +414,6 @@ def test_calls_in_callbacks_on_another_thread():
     assert seen == [7, 7]
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: calls within on_step")
 def test_ctrl_c_while_on_step_generates(numpy_teacher):
     distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"steps": 1_000_000})
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))

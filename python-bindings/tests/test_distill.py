@@ -78,7 +78,6 @@ def test_who_does_not_ask_for_the_result_is_told_progress_alone(numpy_teacher, l
     assert [progress.step for progress in seen] == [1, 2, 3, 4]
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: calls within on_step")
 def test_on_step_may_look_at_student_images_and_progress(numpy_teacher):
     students = []
 
@@ -93,7 +92,6 @@ def test_on_step_may_look_at_student_images_and_progress(numpy_teacher):
     assert result.last.step == 4 and len({id(student) for student in students}) == 4
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: calls within on_step")
 @pytest.mark.parametrize("exception", [LookupError("mine"), KeyboardInterrupt("mine")])
 def test_what_the_teacher_raises_within_on_step_comes_out_of_generate(numpy_teacher, exception):
     caught, armed = [], []

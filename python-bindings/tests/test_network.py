@@ -127,7 +127,6 @@ def test_training_learns_and_the_seed_makes_it_repeatable(tmp_path):
     assert files[0] == files[1]
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: on_step of training")
 def test_on_step_hears_of_every_batch_and_ends_the_training():
     images, labels = two_blobs()
     network, seen = dafl.Network("mlp-64-8-2"), []
@@ -145,7 +144,6 @@ def test_on_step_hears_of_every_batch_and_ends_the_training():
     assert raised.value is exception
 
 
-@pytest.mark.xfail(strict=False, reason="needs the library's side: on_step of training")
 def test_ctrl_c_stops_training_within_one_step():
     images, labels = two_blobs()
     steps = []
