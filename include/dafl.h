@@ -34,9 +34,9 @@
 #include <stdint.h>
 
 /* The version of this header; dafl_version() tells the library's. */
-#define DAFL_VERSION "0.1.0"
+#define DAFL_VERSION "0.2.0"
 #define DAFL_VERSION_MAJOR 0
-#define DAFL_VERSION_MINOR 1
+#define DAFL_VERSION_MINOR 2
 #define DAFL_VERSION_PATCH 0
 
 #ifdef __cplusplus

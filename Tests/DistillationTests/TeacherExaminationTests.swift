@@ -83,7 +83,7 @@ struct TeacherExaminationTests {
             return told.warnings
         }
         let first = try warnings(StrangeTeacher(.stubborn))
-        #expect(first.count == 1 && first[0].contains("class 2 for 32") && first[0].contains("input_mean"))
+        #expect(first.count == 1 && first[0].contains("class 2 for 24") && first[0].contains("input_mean"))
         #expect(try warnings(StrangeTeacher(.stubborn)) { ($0.inputLow, $0.inputHigh) = (0, 255) }.isEmpty)
         #expect(try warnings(StrangeTeacher(.none)).isEmpty)
     }

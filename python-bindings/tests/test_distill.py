@@ -225,3 +225,18 @@ def test_the_end_is_logged(numpy_teacher, caplog):
     with caplog.at_level("INFO", logger="dafl"):
         dafl.distill(numpy_teacher.teacher(), **QUIET)
     assert "4 of 4 steps" in caplog.text
+
+
+@pytest.mark.parametrize("student, generator", [("mlp-1024-16-10", "auto"), ("mlp-1024-16-10", "perceptron"),
+                                                ("lenet5-half", "perceptron")])
+def test_a_network_teaches_as_the_same_network_behind_a_callback(student, generator):
+    """Also where one takes images and the other the vector of their pixels."""
+    network = dafl.Network("lenet5", seed=1)
+    callback = dafl.Teacher(lambda images: (network.predict(images), network.features(images)), input_shape=(1, 32, 32),
+                            classes=10, features=120)
+    losses = []
+    for teacher in (network, callback):
+        result = dafl.distill(teacher, student=student, steps=6, batch_size=32, student_steps=3, replay_capacity=640, threads=1,
+                              progress=False, generator=generator, gradients="student")
+        losses.append(result.history["distillation_loss"])
+    assert np.allclose(*losses, rtol=1e-3)

@@ -68,9 +68,9 @@ struct QueriedTeacher {
                         : "the teacher returns rows that are probabilities, and is taken for one that answers with them")
             }
         }
-        if !saysUnits, let (label, count) = examination.soleClass(answers) {
+        if !saysUnits, let (label, count, images) = examination.soleClass(answers) {
             log(
-                .warning, "of \(examination.images) images of noise with mean 0 and deviation 1 the teacher names class "
+                .warning, "of \(images) images of noise with mean 0 and deviation 1 the teacher names class "
                     + "\(label) for \(count): if its inputs are in other units, such as pixels from 0 to 255, say so with "
                     + "input_mean and input_deviation, or input_low and input_high")
         }

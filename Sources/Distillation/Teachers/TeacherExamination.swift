@@ -5,7 +5,7 @@ import Training
 /// What a teacher is like, as far as what it returns for noise tells: asked before anything is learned from it, so that a
 /// stranger's model is understood or the user told what to change.
 ///
-/// Half of the images are white noise, half are coarse patches, in different strengths.
+/// Three of four images are white noise, the others coarse patches of several strengths, which move what an image's mean moves.
 struct TeacherExamination {
     /// Queries it makes of a teacher in all, and where there may be few: what its rows are can be seen from some.
     static let queries = 3 * samples
@@ -37,9 +37,10 @@ struct TeacherExamination {
         random.fillNormal(images)
         let (channels, height, width) = images.shape.channelsHeightWidth
         for i in 0..<images.samples {
-            let strength: Float = [1, 0.5, 2, 1][i % 4]
-            // A coarse image repeats the number at the corner of each of at most 4 x 4 patches.
-            let (down, across) = i % 2 == 0 ? (1, 1) : ((height + 3) / 4, (width + 3) / 4)
+            guard !isWhite(i) else { continue }
+            let strength: Float = [0.5, 1, 2][i / 4 % 3]
+            // It repeats the number at the corner of each of at most 4 x 4 patches.
+            let (down, across) = ((height + 3) / 4, (width + 3) / 4)
             for c in 0..<channels {
                 for y in 0..<height {
                     for x in 0..<width {
@@ -52,23 +53,23 @@ struct TeacherExamination {
         }
     }
 
-    /// How many it has seen.
-    var images: Int { rows.shape[0] }
+    private static func isWhite(_ image: Int) -> Bool { image % 4 < 3 }
 
     /// Whether all rows look like probabilities.
     var areProbabilities: Bool {
         (0..<pass.logits.samples).allSatisfy { pass.logits.looksLikeProbabilities($0, tolerance: 0.01) }
     }
 
-    /// The class that nearly all images of noise are taken for; nil when there is none.
-    func soleClass(_ answers: Answers) -> (label: Int, count: Int)? {
+    /// The class that nearly all images of white noise are taken for; nil when there is none.
+    func soleClass(_ answers: Answers) -> (label: Int, count: Int, images: Int)? {
         let threshold: Float = answers == .logits ? 0 : 0.5
+        let white = (0..<rows.shape[0]).filter(Self.isWhite)
         var counts: [Int: Int] = [:]
-        for i in 0..<rows.shape[0] {
+        for i in white {
             counts[rows.shape[1] == 1 ? (rows[i] >= threshold ? 1 : 0) : pass.logits.argmax(i), default: 0] += 1
         }
         guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
-        return most.value * 20 >= rows.shape[0] * 19 ? (most.key, most.value) : nil
+        return most.value * 20 >= white.count * 19 ? (most.key, most.value, white.count) : nil
     }
 
     /// What is wrong with a teacher that returns something else for the same images, and how far it is off, as a share of
