@@ -63,6 +63,7 @@ int main(void) {
     test_allocation();
     test_versions();
     test_threads();
+    test_strangers();
     test_process();
     printf("%d passed, %d failed\n", atomic_load(&passed), atomic_load(&failed));
     return atomic_load(&failed) > 0;

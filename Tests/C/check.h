@@ -39,5 +39,6 @@ void test_callbacks(void);
 void test_allocation(void);
 void test_versions(void);
 void test_threads(void);
+void test_strangers(void);
 
 #endif
