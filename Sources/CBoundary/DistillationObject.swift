@@ -9,8 +9,15 @@ final class DistillationObject: HandledObject {
     /// - Throws: what `Distillation` throws, and `invalidArgument` for options that C alone can get wrong.
     init(teacher: any Teacher, answers: Answers, _ c: dafl_distillation_options) throws {
         let (log, userData) = (c.log, c.log_user_data)
-        distillation = try Distillation(teacher: teacher, answers: answers, DistillationOptions(c)) { level, text in
-            text.withCString { log?(userData, level.rawValue, $0) }
+        let options = try DistillationOptions(c)
+        do {
+            distillation = try Distillation(teacher: teacher, answers: answers, options) { level, text in
+                text.withCString { log?(userData, level.rawValue, $0) }
+            }
+        } catch let error as DaflError where error.status == .outOfMemory {
+            throw DaflError(
+                error.status, "\(error). batch_size (\(options.batchSize)), replay_capacity (\(options.replayCapacity)) and "
+                    + "generator_width (\(options.generatorWidth)) decide how much a run takes")
         }
         distillation.log(.info, distillation.summary)
     }

@@ -35,29 +35,74 @@ final class AnswerReading: WrappingTeacher {
     var givesGradients: Bool { answers != .labels && wrapped.givesGradients }
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        try ReadingPass(wrapped.plan(images, gradients: gradients, compute), answers, classes: classes, gradients: gradients)
+        let pass = try wrapped.plan(images, gradients: gradients, compute)
+        let logits = try Batch(samples: images.samples, shape: Shape([classes]))
+        return answers == .probabilities && wrapped.classes > 1
+            ? try ProbabilitiesPass(pass, logits, gradients: gradients, compute)
+            : try NumberPass(pass, logits, answers, gradients: gradients)
     }
 
-    private final class ReadingPass: WrappingTeacherPass {
+    /// Smaller probabilities are read as this one.
+    private static let least: Float = 1e-6
+
+    /// Rows of probabilities: their logarithms.
+    private final class ProbabilitiesPass: WrappingTeacherPass {
+        let wrapped: any TeacherPass
+        let logits: Batch
+        let logitsGradient: Batch?
+        private let compute: Compute
+        private let sums: Batch
+        private let minima: Batch
+
+        init(_ pass: any TeacherPass, _ logits: Batch, gradients: Bool, _ compute: Compute) throws {
+            (wrapped, self.logits, self.compute) = (pass, logits, compute)
+            logitsGradient = gradients ? try Batch(samples: logits.samples, shape: logits.shape) : nil
+            (sums, minima) = (try Batch(samples: logits.samples, shape: Shape([1])), try Batch(samples: logits.samples, shape: Shape([1])))
+        }
+
+        func forward() throws {
+            try wrapped.forward()
+            let p = wrapped.logits
+            compute.parallel(p.blocks) { blocks in
+                compute.kernels.log_probabilities(
+                    p.pointer, AnswerReading.least, logits.pointer, sums.pointer, minima.pointer, p.elements, blocks.lowerBound,
+                    blocks.upperBound)
+            }
+            // Logits declared as probabilities would be read as nonsense, so a row must look like some, but for rounding.
+            for i in 0..<p.samples where minima[i, 0] < -0.01 || abs(sums[i, 0] - 1) > 0.05 {
+                throw DaflError(
+                    .teacher, "the teacher's probabilities of image \(i) add up to \(sums[i, 0]), the least is \(minima[i, 0]); "
+                        + "they must be at least 0 and add up to 1")
+            }
+        }
+
+        /// The chain rule through the logarithm. Where a probability was too small to be read there is no slope.
+        func backward() throws {
+            guard let logitsGradient, let byRows = wrapped.logitsGradient else { return }
+            let p = wrapped.logits
+            compute.parallelFloats(p.count) { start, count in
+                compute.kernels.log_probabilities_gradient(
+                    p.pointer + start, AnswerReading.least, logitsGradient.pointer + start, byRows.pointer + start, count)
+            }
+            try wrapped.backward()
+        }
+    }
+
+    /// Labels, or the one number of a two-class teacher.
+    private final class NumberPass: WrappingTeacherPass {
         let wrapped: any TeacherPass
         let logits: Batch
         let logitsGradient: Batch?
         private let answers: Answers
-        /// The winner's logit, the others' being 0. A label says nothing of how sure the teacher is; this leaves the student a
-        /// doubt of 5.7 %, whatever the classes.
+        /// A winning label's logit, the others' being 0. A label says nothing of how sure the teacher is; this leaves the student
+        /// a doubt of 5.7 %, whatever the classes.
         private let certainty: Float
-        /// Smaller probabilities are read as this one.
-        private static let least: Float = 1e-6
 
-        init(_ pass: any TeacherPass, _ answers: Answers, classes: Int, gradients: Bool) throws {
-            wrapped = pass
-            self.answers = answers
-            logits = try Batch(samples: pass.logits.samples, shape: Shape([classes]))
-            logitsGradient = gradients ? try Batch(samples: pass.logits.samples, shape: logits.shape) : nil
-            certainty = 5 + log(Float(classes - 1) / 9)
+        init(_ pass: any TeacherPass, _ logits: Batch, _ answers: Answers, gradients: Bool) throws {
+            (wrapped, self.logits, self.answers) = (pass, logits, answers)
+            logitsGradient = gradients ? try Batch(samples: logits.samples, shape: logits.shape) : nil
+            certainty = 5 + log(Float(logits.elements - 1) / 9)
         }
-
-        private var isOneNumber: Bool { wrapped.logits.elements == 1 }
 
         func forward() throws {
             try wrapped.forward()
@@ -65,63 +110,43 @@ final class AnswerReading: WrappingTeacher {
             for i in 0..<rows.samples {
                 switch answers {
                 case .logits, .automatic: (logits[i, 0], logits[i, 1]) = (0, rows[i, 0])
-                case .probabilities: try readProbabilities(rows, i)
+                case .probabilities: try readSigmoid(rows[i, 0], i)
                 case .labels:
-                    let winner = isOneNumber ? (rows[i, 0] >= 0.5 ? 1 : 0) : rows.argmax(i)
+                    let winner = rows.elements == 1 ? (rows[i, 0] >= 0.5 ? 1 : 0) : rows.argmax(i)
                     for k in 0..<logits.elements { logits[i, k] = k == winner ? certainty : 0 }
                 }
             }
         }
 
-        /// The chain rule through the reading. Where a probability was too small to be read there is no slope.
+        private func readSigmoid(_ p: Float, _ sample: Int) throws {
+            guard (-0.01...1.01).contains(p) else {
+                throw DaflError(.teacher, "the teacher's probability of image \(sample) is \(p); it must be from 0 to 1")
+            }
+            logits[sample, 0] = log(max(1 - p, AnswerReading.least))
+            logits[sample, 1] = log(max(p, AnswerReading.least))
+        }
+
+        /// The chain rule through the reading; labels have none.
         func backward() throws {
             guard let logitsGradient, let byRows = wrapped.logitsGradient else { return }
             let rows = wrapped.logits
             for i in 0..<rows.samples {
-                if answers == .probabilities {
-                    for k in 0..<rows.elements {
-                        let p = rows[i, k]
-                        byRows[i, k] = isOneNumber
-                            ? slope(logitsGradient[i, 1], p) - slope(logitsGradient[i, 0], 1 - p)
-                            : slope(logitsGradient[i, k], p)
-                    }
-                } else {
-                    byRows[i, 0] = logitsGradient[i, 1]
-                }
+                let (g0, g1, p) = (logitsGradient[i, 0], logitsGradient[i, 1], rows[i, 0])
+                byRows[i, 0] = answers == .probabilities ? Self.slope(g1, p) - Self.slope(g0, 1 - p) : g1
             }
             try wrapped.backward()
         }
 
-        private func slope(_ gradient: Float, _ probability: Float) -> Float {
-            probability > Self.least ? gradient / probability : 0
-        }
-
-        private func readProbabilities(_ rows: Batch, _ sample: Int) throws {
-            // Logits declared as probabilities would be read as nonsense, so a row must look like some, but for rounding.
-            guard rows.looksLikeProbabilities(sample, tolerance: 0.05) else {
-                throw DaflError(
-                    .teacher,
-                    "the teacher's probabilities of image \(sample) add up to \(rows.sum(sample)), the first is "
-                        + "\(rows[sample, 0]); they must be at least 0 and add up to 1, or be a single one from 0 to 1")
-            }
-            if isOneNumber {
-                let p = rows[sample, 0]
-                (logits[sample, 0], logits[sample, 1]) = (log(max(1 - p, Self.least)), log(max(p, Self.least)))
-            } else {
-                for k in 0..<rows.elements { logits[sample, k] = log(max(rows[sample, k], Self.least)) }
-            }
+        private static func slope(_ gradient: Float, _ probability: Float) -> Float {
+            probability > AnswerReading.least ? gradient / probability : 0
         }
     }
 }
 
 extension Batch {
-    fileprivate func sum(_ sample: Int) -> Float {
-        (0..<elements).reduce(0) { $0 + self[sample, $1] }
-    }
-
     /// Whether a row of several numbers is a softmax, and a single one a sigmoid, but for a tolerance.
     func looksLikeProbabilities(_ sample: Int, tolerance: Float) -> Bool {
         for k in 0..<elements where !(-tolerance / 5...1 + tolerance / 5).contains(self[sample, k]) { return false }
-        return elements == 1 || abs(sum(sample) - 1) <= tolerance
+        return elements == 1 || abs((0..<elements).reduce(0) { $0 + self[sample, $1] } - 1) <= tolerance
     }
 }

@@ -207,6 +207,13 @@ typedef struct lane_kernels {
     void (*squared_error)(const float *x, const float *target, double slope, float *gradient, ptrdiff_t samples,
                           ptrdiff_t elements, double *sums, ptrdiff_t first_block, ptrdiff_t end_block);
 
+    // --- probabilities read as logits --------------------------------------------------------------------------------
+    // log_p = log max(p, least); sums and minima [blocks][16] are those of each sample's p.
+    void (*log_probabilities)(const float *p, float least, float *log_p, float *sums, float *minima, ptrdiff_t classes,
+                              ptrdiff_t first_block, ptrdiff_t end_block);
+    // dp = by_log_p / p, and 0 where p was not above least.
+    void (*log_probabilities_gradient)(const float *p, float least, const float *by_log_p, float *dp, ptrdiff_t count);
+
     // --- weights, any count and alignment ----------------------------------------------------------------------------
     void (*adam)(float *weights, const float *gradient, float *first_moment, float *second_moment, ptrdiff_t count,
                  const lane_adam *step);

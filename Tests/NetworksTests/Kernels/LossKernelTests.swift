@@ -55,6 +55,33 @@ import Testing
         }
     }
 
+    @Test(arguments: sizes) func probabilitiesAreReadByTheirLogarithms(samples: Int, elements: Int) throws {
+        var random = Philox(seed: 6, stream: .check)
+        let x = Rows(samples: samples, [elements], (0..<samples * elements).map { _ in Double(random.nextUniform()) - 0.1 })
+        let by = Rows(samples: samples, [elements], (0..<samples * elements).map { _ in Double(random.nextSymmetric()) })
+        for kernels in kernelSets {
+            let (p, slopes) = (try x.batch(), try by.batch())
+            let (sums, minima) = (try Batch(samples: samples, shape: Shape([1])), try Batch(samples: samples, shape: Shape([1])))
+            let logs = try x.batch()
+            feclearexcept(FE_DIVBYZERO | FE_INVALID)
+            kernels.log_probabilities(p.pointer, 1e-6, logs.pointer, sums.pointer, minima.pointer, elements, 0, p.blocks)
+            let gradient = try x.batch()
+            kernels.log_probabilities_gradient(p.pointer, 1e-6, slopes.pointer, gradient.pointer, p.count)
+            #expect(fetestexcept(FE_DIVBYZERO | FE_INVALID) == 0, "a host may have these trap")
+            #expect(gradient.unusedLanes.allSatisfy { $0 == 0 })
+            for i in 0..<samples {
+                var (sum, least) = (0.0, Double.infinity)
+                for k in 0..<elements {
+                    let value = Double(p[i, k])
+                    (sum, least) = (sum + value, min(least, value))
+                    #expect(close(Double(logs[i, k]), log(max(value, 1e-6))))
+                    #expect(close(Double(gradient[i, k]), value > 1e-6 ? Double(slopes[i, k]) / value : 0))
+                }
+                #expect(abs(Double(sums[i, 0]) - sum) < 1e-5 * Double(elements) && Double(minima[i, 0]) == least)
+            }
+        }
+    }
+
     @Test(arguments: sizes) func argmaxIsTheFirstOfTheLargest(samples: Int, elements: Int) throws {
         var random = Philox(seed: 2, stream: .check)
         // Few values, so that there are equals.
