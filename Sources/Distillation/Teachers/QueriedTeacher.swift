@@ -64,15 +64,16 @@ struct QueriedTeacher {
             if answers == .probabilities {
                 log(
                     .info, teacher.classes == 1
-                        ? "the teacher returns one number from 0 to 1: it is taken for the probability of class 1"
-                        : "the teacher returns rows that are probabilities, and is taken for one that answers with them")
+                        ? "the teacher returns one number from 0 to 1: it is taken for the probability of class 1, unless answers "
+                            + "says otherwise"
+                        : "the teacher returns rows that are probabilities: they are taken for such, unless answers says otherwise")
             }
         }
         if !saysUnits, let (label, count, images) = examination.soleClass(answers) {
             log(
                 .warning, "of \(images) images of noise with mean 0 and deviation 1 the teacher names class "
                     + "\(label) for \(count): if its inputs are in other units, such as pixels from 0 to 255, say so with "
-                    + "input_mean and input_deviation, or input_low and input_high")
+                    + "input_mean and input_deviation, or with their range")
         }
         guard !isOwn, !isSpared, let cause = try examination.instability() else { return answers }
         let needsSameAnswers = options.gradients == .differences
