@@ -115,8 +115,7 @@ public func dafl_distillation_step(
         try using(distillation, "distillation", as: DistillationObject.self) { object in
             // An `out` that cannot be filled must be found before the step is done.
             if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
-            try object.distillation.cancellation.check()
-            try object.distillation.step()
+            try object.distillation.cancellation.heeding { try object.distillation.step() }
             if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
         }
     }
@@ -136,17 +135,18 @@ public func dafl_distillation_run(
     answering {
         try using(distillation, "distillation", as: DistillationObject.self) { object in
             let distillation = object.distillation
-            try distillation.cancellation.check()
-            while distillation.progress.step < distillation.options.steps {
-                try distillation.cancellation.check()
-                do {
-                    try distillation.step()
-                } catch let error as DaflError where error.status == .queriesSpent {
-                    return distillation.log(.info, error.description)
+            try distillation.cancellation.heeding {
+                while distillation.progress.step < distillation.options.steps {
+                    try distillation.cancellation.check()
+                    do {
+                        try distillation.step()
+                    } catch let error as DaflError where error.status == .queriesSpent {
+                        return distillation.log(.info, error.description)
+                    }
+                    guard let progress else { continue }
+                    let code = object.lend { withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) } }
+                    guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }
                 }
-                guard let progress else { continue }
-                let code = object.lend { withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) } }
-                guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }
             }
         }
     }
@@ -190,10 +190,12 @@ public func dafl_distillation_generate(
 ) -> dafl_status {
     answering {
         try using(distillation, "distillation", as: DistillationObject.self, .exclusiveOrLent) { object in
-            try object.distillation.cancellation.check()
-            try object.distillation.generate(
-                count: requireRows(count, of: object.distillation.student.inputShape.count),
-                images: require(images, "images"), logits: logits)
+            let distillation = object.distillation
+            let count = try requireRows(count, of: distillation.student.inputShape.count)
+            let images = try require(images, "images")
+            func generate() throws { try distillation.generate(count: count, images: images, logits: logits) }
+            // Within a run's progress callback a wish to stop is the run's, and must not be fulfilled here.
+            if object.isLent { try generate() } else { try distillation.cancellation.heeding(generate) }
         }
     }
 }

@@ -12,10 +12,17 @@ class HandledObject {
     /// Calls `callback`, during which this thread, and no other, can use the object by `Use.exclusiveOrLent`. For a call that
     /// changes the object and is between two changes.
     func lend<Result>(during callback: () throws -> Result) rethrows -> Result {
+        isLent = true
         borrower.store(pthread_self(), ordering: .releasing)
-        defer { borrower.store(0, ordering: .releasing) }
+        defer {
+            borrower.store(0, ordering: .releasing)
+            isLent = false
+        }
         return try callback()
     }
+
+    /// Whether a call that uses it does so within such a callback. For the thread that uses it.
+    private(set) var isLent = false
 
     fileprivate func enter(_ use: Use) -> Entry? {
         var before = users.load(ordering: .relaxed)

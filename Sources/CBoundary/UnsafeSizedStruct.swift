@@ -22,7 +22,8 @@ enum SizedStruct<Layout: VersionedStruct> {
     private static var most: Int { 1 << 16 }
 
     private static func require(size: UInt, of name: String) throws -> Int {
-        guard let fitting = Int(exactly: size), (Layout.firstSize...most).contains(fitting) else {
+        // Every field takes whole words: a size that ends within one is none that a compiler made.
+        guard let fitting = Int(exactly: size), (Layout.firstSize...most).contains(fitting), fitting % 8 == 0 else {
             throw DaflError.invalid("struct_size of \(name)", size, "sizeof(\(Layout.self)), \(known) in this version")
         }
         return fitting

@@ -9,9 +9,22 @@ package final class Cancellation: Sendable {
 
     package func cancel() { isWished.store(true, ordering: .relaxed) }
 
-    /// Fulfils the wish, if one was uttered since the last time.
-    /// - Throws: `cancelled`.
+    /// The wish is fulfilled: the call that it was to stop has ended.
+    package func clear() { isWished.store(false, ordering: .relaxed) }
+
+    /// - Throws: `cancelled` when the wish was uttered since the last `clear`.
     package func check() throws {
-        if isWished.exchange(false, ordering: .relaxed) { throw DaflError(.cancelled, "the distillation was cancelled; it can go on") }
+        if isWished.load(ordering: .relaxed) { throw DaflError(.cancelled, "the distillation was cancelled; it can go on") }
+    }
+
+    /// Does work that a wish may stop, and fulfils it.
+    package func heeding(_ work: () throws -> Void) throws {
+        do {
+            try check()
+            try work()
+        } catch let error as DaflError where error.status == .cancelled {
+            clear()
+            throw error
+        }
     }
 }

@@ -57,7 +57,8 @@ package final class Distillation {
     /// What is about to work, and with what.
     package var summary: String {
         "a student \(student.architecture) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
-            + "images of \(queried.teacher.classes) classes, on \(compute.threads) threads with "
+            + "images of \(queried.teacher.classes) classes, "
+            + (queried.units == nil ? "with mean 0 and deviation 1" : "in the teacher's units") + ", on \(compute.threads) threads with "
             + "\(String(cString: compute.kernels.name)) kernels"
     }
 
@@ -73,15 +74,13 @@ package final class Distillation {
     package func selectedStudent() throws -> Network {
         let selected = try selection?.selected() ?? student
         guard selected.isFinite else { throw DaflError(.diverged, "the student's weights are no longer finite") }
-        let image = queried.teacher.inputShape
-        return try selected.copy(units: queried.units?.units.viewed(from: image, as: selected.inputShape))
+        return try selected.copy(units: queried.units?.viewed(as: selected.inputShape))
     }
 
     /// A copy of the generator as it is now, which makes images in the teacher's own units; nil when they are not generated.
     package func exportedGenerator() throws -> Network? {
         guard let generator = try (source as? GeneratorSource)?.exported() else { return nil }
-        let image = queried.teacher.inputShape
-        return try generator.copy(units: queried.units?.units.viewed(from: image, as: generator.outputShape))
+        return try generator.copy(units: queried.units?.viewed(as: generator.outputShape))
     }
 
     /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.

@@ -118,6 +118,14 @@ static void test_training_stops_at_a_step(void) {
     dafl_network_destroy(network);
 }
 
+static int cancel_and_look(void *distillation, const dafl_progress *progress) {
+    float image[INPUTS];
+    (void)progress;
+    dafl_distillation_cancel(distillation);
+    EXPECT(DAFL_CANCELLED, dafl_distillation_generate(distillation, 1, image, NULL));
+    return 0;
+}
+
 /* A wish to stop that comes before a call stops it, once. */
 static void test_cancel_before(void) {
     test_teacher state;
@@ -132,6 +140,11 @@ static void test_cancel_before(void) {
     EXPECT(DAFL_CANCELLED, dafl_distillation_step(distillation, NULL));
     dafl_distillation_cancel(distillation);
     EXPECT(DAFL_CANCELLED, dafl_distillation_generate(distillation, 1, image, NULL));
+    /* What is looked at between two steps does not use the wish up. */
+    EXPECT(DAFL_CANCELLED, dafl_distillation_run(distillation, cancel_and_look, distillation));
+    dafl_progress progress = {.struct_size = sizeof progress};
+    WORKS(dafl_distillation_progress(distillation, &progress));
+    CHECK(progress.step == 1);
     WORKS(dafl_distillation_run(distillation, NULL, NULL));
     dafl_distillation_destroy(distillation);
 }

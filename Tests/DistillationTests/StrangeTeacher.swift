@@ -12,6 +12,8 @@ final class StrangeTeacher: WrappingTeacher {
     let network: Network
     private let habit: Habit
     private var random = Philox(seed: 9, stream: .check)
+    /// Whether it has a regularizer that is not the same twice.
+    var regularizerIsCrooked = false
 
     init(of network: Network, _ habit: Habit = .none) {
         (self.network, wrapped, self.habit) = (network, NetworkTeacher(network), habit)
@@ -25,6 +27,19 @@ final class StrangeTeacher: WrappingTeacher {
 
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
         try StrangePass(wrapped.plan(images, gradients: gradients, compute), self, gradients: gradients)
+    }
+
+    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
+        regularizerIsCrooked ? CrookedRegularizer(images) : nil
+    }
+
+    private final class CrookedRegularizer: ImageRegularizer {
+        let gradient: Batch
+        private var random = Philox(seed: 3, stream: .check)
+
+        init(_ images: Batch) { gradient = images }
+
+        func evaluate() -> Double { Double(random.nextNormal()) }
     }
 
     private final class StrangePass: WrappingTeacherPass {

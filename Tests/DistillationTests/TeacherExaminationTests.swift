@@ -76,16 +76,39 @@ struct TeacherExaminationTests {
         #expect(told.warnings.contains { $0.contains(cause) })
     }
 
-    @Test func oneClassForAllNoiseIsAWordAboutUnits() throws {
+    /// A network that tells noise apart, as one that was trained does.
+    private func sure(_ habit: StrangeTeacher.Habit, times factor: Float = 8) throws -> StrangeTeacher {
+        let teacher = try StrangeTeacher(habit)
+        for parameter in teacher.network.parameters { for i in 0..<parameter.value.count { parameter.value[i] *= factor } }
+        return teacher
+    }
+
+    @Test func noiseThatTellsNothingIsAWordAboutUnits() throws {
         func warnings(_ teacher: any Teacher, _ change: (inout DistillationOptions) -> Void = { _ in }) throws -> [String] {
             let told = Told()
             _ = try distillation(teacher, told: told, change)
             return told.warnings
         }
-        let first = try warnings(StrangeTeacher(.stubborn))
-        #expect(first.count == 1 && first[0].contains("class 2 for 24") && first[0].contains("input_mean"))
-        #expect(try warnings(StrangeTeacher(.stubborn)) { ($0.inputLow, $0.inputHigh) = (0, 255) }.isEmpty)
-        #expect(try warnings(StrangeTeacher(.none)).isEmpty)
+        // One class for all of it, and answers that hardly move, as of a network that expects numbers a hundred times as large.
+        let stubborn = try warnings(sure(.stubborn))
+        #expect(stubborn.count == 1 && stubborn[0].contains("class 2 for 24 of 24") && stubborn[0].contains("input_mean"))
+        let unmoved = try warnings(sure(.none, times: 0.1))
+        #expect(unmoved.count == 1 && unmoved[0].contains("hardly"))
+        // Units that were said may be wrong too.
+        #expect(try warnings(sure(.stubborn)) { ($0.inputLow, $0.inputHigh) = (0, 1) }.count == 1)
+        for habit in [StrangeTeacher.Habit.none, .softmax] {
+            let found = try warnings(sure(habit))
+            #expect(found.isEmpty, "\(habit)")
+        }
+    }
+
+    /// Statistics of a network that is not the same twice have no gradient: its regularizer is left out.
+    @Test func anUnstableTeacherIsNotHeldToItsRegularizer() throws {
+        let teacher = try StrangeTeacher(.dropout)
+        teacher.regularizerIsCrooked = true
+        let accepted = try distillation(teacher) { $0.gradients = .student }
+        try accepted.step()
+        #expect(accepted.progress.losses.regularizer == 0)
     }
 
     @Test func teachersWithFewQueriesToGiveAreSpared() throws {

@@ -40,6 +40,7 @@ struct UndoneStepTests {
                                 call += 1
                                 if step % 5 == 0 { distillation.cancellation.cancel() }
                                 if step % 5 == 0 { try #require(throws: DaflError.self) { try distillation.step() } }
+                                distillation.cancellation.clear()
                                 continue
                             }
                             break

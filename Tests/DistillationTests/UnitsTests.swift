@@ -90,6 +90,35 @@ struct UnitsTests {
         #expect(abs(squares - 1) < 0.25, "\(squares)")
     }
 
+    /// Images and the vectors of their numbers, units by number, channel and over all: every view of a teacher's inputs.
+    @Test(arguments: [1, 3, 192], ["mlp-192-8-4", "resnet18(side=8,classes=4)"])
+    func everyViewHasItsUnits(count: Int, student: String) throws {
+        let teacher = try Network(architecture: "resnet18(side=8,classes=4)", seed: 1)
+        let (means, deviations) = (try Tensor([count]), try Tensor([count]))
+        for i in 0..<count { (means[i], deviations[i]) = (Float(i % 3), Float(1 + i % 2)) }
+        for (generator, source) in [
+            (GeneratorKind.auto, DistillationOptions.ImageSourceKind.generator), (.perceptron, .generator), (.auto, .noise),
+        ] {
+            let distillation = try Distillation(teacher: NetworkTeacher(teacher), options {
+                ($0.student, $0.generator, $0.imageSource, $0.augmentation) = (student, generator, source, 1)
+                ($0.batchSize, $0.replayCapacity, $0.studentSteps) = (4, 16, 1)
+                $0.inputStatistics = InputStatistics(means: means.pointer, deviations: deviations.pointer, count: count)
+            })
+            try distillation.step()
+            let made = try Tensor([2, 192])
+            try distillation.generate(count: 2, images: made.pointer, logits: nil)
+            #expect(try distillation.selectedStudent().inputUnits != nil)
+            if source == .generator { #expect(try distillation.exportedGenerator() != nil) }
+        }
+    }
+
+    @Test func aRangeThatFloatsCannotTellIsRefused() throws {
+        let error = try #require(throws: DaflError.self) {
+            try Distillation(teacher: NetworkTeacher(raw), options { $0.inputHigh = 1e-39 })
+        }
+        #expect(error.status == .invalidArgument && error.description.contains("input_high"))
+    }
+
     /// A student is a teacher again, which knows its units.
     @Test func aNetworkWithUnitsSaysThemItself() throws {
         let teacher = try standard.copy(units: statistics.units(for: standard.inputShape))
@@ -97,6 +126,10 @@ struct UnitsTests {
         try distillation.step()
         let student = try distillation.selectedStudent()
         #expect(student.inputUnits?.mean.value[5] == mean[5])
+        // Nobody may say others.
+        #expect(throws: DaflError.self) {
+            try Distillation(teacher: NetworkTeacher(teacher), options { ($0.inputLow, $0.inputHigh) = (0, 1) })
+        }
     }
 
     @Test func unitsThatAreNoneAreRefused() throws {

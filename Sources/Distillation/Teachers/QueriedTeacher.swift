@@ -19,42 +19,50 @@ struct QueriedTeacher {
         _ host: any Teacher, _ declared: Answers, _ options: DistillationOptions, _ cancellation: Cancellation,
         _ compute: Compute, log: (LogLevel, String) -> Void
     ) throws {
-        let own = host as? NetworkTeacher
         // A network that standardises its inputs itself knows its units.
-        units = try options.units(of: host) ?? own?.ownUnits.map { TeacherUnits(units: $0) }
+        let own = host as? NetworkTeacher
+        let said = try options.units(of: host)
+        guard said == nil || own?.ownUnits == nil else {
+            throw DaflError.invalid("input_count", "given", "left out for a network that standardises its inputs itself")
+        }
+        units = said ?? own?.ownUnits.map { TeacherUnits(units: $0, shape: host.inputShape) }
         let standard: any Teacher = units.map { UnitsTeacher(host, $0) } ?? host
         // Observed as it answers, before a label is read from what may be no number.
-        observed = ObservedTeacher(standard, limit: options.maxTeacherQueries, cancellation)
-        let answers = try Self.examine(
-            own == nil ? observed : standard, isOwn: own != nil, own == nil ? declared : .logits, saysUnits: units != nil,
-            options, compute, log: log)
-        teacher = answers == .logits && observed.classes > 1 ? observed : AnswerReading(observed, answers)
+        let observed = ObservedTeacher(standard, limit: options.maxTeacherQueries, cancellation)
+        self.observed = observed
+        let isOwn = own != nil
+        let found = try Self.examine(
+            isOwn ? standard : observed, isOwn: isOwn, isOwn ? .logits : declared, saysUnits: units != nil, options, compute,
+            log: log)
+        let read: any Teacher =
+            found.answers == .logits && observed.classes > 1 ? observed : AnswerReading(observed, found.answers)
+        teacher = found.isStable ? read : WithoutRegularizer(read)
 
-        guard teacher.givesGradients || options.gradients != .teacher else {
+        guard read.givesGradients || options.gradients != .teacher else {
             throw DaflError.invalid(
                 "gradients", "\"teacher\"",
                 "\"student\", \"differences\" or \"auto\" for a teacher without backward or that answers with labels")
         }
-        guard answers != .labels || options.gradients != .differences else {
+        guard found.answers != .labels || options.gradients != .differences else {
             throw DaflError.invalid(
                 "gradients", "\"differences\"",
                 "\"student\" or \"auto\" for a teacher that answers with labels, which small steps do not change")
         }
-        usesItsGradients = options.learnsImages && [.auto, .teacher].contains(options.gradients) && teacher.givesGradients
-        guard own == nil else { return }
+        usesItsGradients = options.learnsImages && [.auto, .teacher].contains(options.gradients) && read.givesGradients
+        guard !isOwn else { return }
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
         if options.imageSource == .generator, options.lossWeights.regularizer != 0 {
             try checkRegularizer(of: teacher, seed: options.seed, compute)
         }
     }
 
-    /// Returns what the teacher's answers are.
+    /// Returns what the teacher's answers are, and whether they are the same each time.
     private static func examine(
         _ teacher: any Teacher, isOwn: Bool, _ declared: Answers, saysUnits: Bool, _ options: DistillationOptions,
         _ compute: Compute, log: (LogLevel, String) -> Void
-    ) throws -> Answers {
+    ) throws -> (answers: Answers, isStable: Bool) {
         let isSpared = options.maxTeacherQueries > 0 && options.maxTeacherQueries < TeacherExamination.limitForAll
-        guard !isSpared || declared == .automatic else { return declared }
+        guard !isSpared || declared == .automatic else { return (declared, true) }
         let examination = isSpared
             ? try TeacherExamination(teacher, samples: TeacherExamination.fewestQueries, seed: options.seed, compute)
             : try TeacherExamination(teacher, seed: options.seed, compute)
@@ -69,23 +77,39 @@ struct QueriedTeacher {
                         : "the teacher returns rows that are probabilities: they are taken for such, unless answers says otherwise")
             }
         }
-        if !saysUnits, let (label, count, images) = examination.soleClass(answers) {
+        guard !isSpared else { return (answers, true) }
+        let told = try examination.toldOfNoise(answers)
+        if told.share < TeacherExamination.leastTold {
             log(
-                .warning, "of \(images) images of noise with mean 0 and deviation 1 the teacher names class "
-                    + "\(label) for \(count): if its inputs are in other units, such as pixels from 0 to 255, say so with "
-                    + "input_mean and input_deviation, or with their range")
+                .warning, "the teacher hardly tells images of noise \(saysUnits ? "in the units said" : "with mean 0 and deviation 1") "
+                    + "apart: it names class \(told.label) for \(told.count) of \(told.images). If its inputs are in other units, such "
+                    + "as pixels from 0 to 255, say so with input_mean and input_deviation, or with their range; what the "
+                    + "student is said to agree on is worth little else")
         }
-        guard !isOwn, !isSpared, let cause = try examination.instability() else { return answers }
+        guard !isOwn, let cause = try examination.instability() else { return (answers, true) }
         let needsSameAnswers = options.gradients == .differences
             || (options.learnsImages && [.auto, .teacher].contains(options.gradients) && teacher.givesGradients)
         guard needsSameAnswers else {
-            log(.warning, "the teacher \(cause). The student learns from what it returns")
-            return answers
+            log(.warning, "the teacher \(cause). The student learns from what it returns, and images without its regularizer")
+            return (answers, false)
         }
         throw DaflError(
             .teacher, "the teacher \(cause). Switch that off; or set gradients to \"student\", which does without the "
                 + "teacher's and can learn from such answers")
     }
+}
+
+/// A teacher whose regularizer is left out: statistics of a network that is not the same twice have no gradient.
+private final class WithoutRegularizer: WrappingTeacher {
+    let wrapped: any Teacher
+
+    init(_ teacher: any Teacher) { wrapped = teacher }
+
+    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        try wrapped.plan(images, gradients: gradients, compute)
+    }
+
+    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? { nil }
 }
 
 extension DistillationOptions {

@@ -4,12 +4,17 @@ import Numerics
 /// The units of a teacher's inputs.
 struct TeacherUnits {
     let units: InputUnits
+    /// Of one input.
+    let shape: Shape
     /// What its inputs lie in, where the host says so.
     var range: ClosedRange<Float>?
 
-    /// From standardised images to the teacher's inputs.
+    /// The same for a network that takes or makes the teacher's inputs in another shape.
+    func viewed(as other: Shape) throws -> InputUnits { try units.viewed(from: shape, as: other) }
+
+    /// From standardised images, in the teacher's shape or another view of it, to the teacher's inputs.
     func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> RestoringPass {
-        let scaling = try Network(scaling: images.shape, units, .restoring)
+        let scaling = try Network(scaling: images.shape, viewed(as: images.shape), .restoring)
         return RestoringPass(try Pass(scaling, input: images, gradients: gradients ? .input : [], compute), range)
     }
 }
@@ -50,11 +55,14 @@ extension DistillationOptions {
     /// Those that the host says; nil for none.
     /// - Throws: `invalidArgument` when they do not fit the teacher.
     func units(of teacher: any Teacher) throws -> TeacherUnits? {
-        if let inputStatistics { return TeacherUnits(units: try inputStatistics.units(for: teacher.inputShape)) }
+        let shape = teacher.inputShape
+        if let inputStatistics { return TeacherUnits(units: try inputStatistics.units(for: shape), shape: shape) }
         guard inputLow < inputHigh else { return nil }
         let width = inputHigh - inputLow
-        return TeacherUnits(
-            units: try InputUnits(mean: Float(inputLow + 0.35 * width), deviation: Float(0.3 * width)),
-            range: Float(inputLow)...Float(inputHigh))
+        let units = try InputUnits(mean: Float(inputLow + 0.35 * width), deviation: Float(0.3 * width))
+        guard units.deviation.firstRefused(of: units.deviation.value.pointer) == nil else {
+            throw DaflError.invalid("input_high", inputHigh, "so far above input_low, \(inputLow), that float32 can tell")
+        }
+        return TeacherUnits(units: units, shape: shape, range: Float(inputLow)...Float(inputHigh))
     }
 }
