@@ -484,7 +484,7 @@ typedef struct dafl_distillation_options {
     /* Of "differences", an image and generator step, each a further query. 1 to 1024; 1 | 1. */
     int64_t difference_directions;
     /* Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a
-     * distillation queries about 96 to see what the teacher is like, unless this is below 1,000, and 72 where it
+     * distillation queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 72 where it
      * compares gradients. From 0; 0 | 0. */
     int64_t max_teacher_queries;
     /* Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as
@@ -568,8 +568,8 @@ dafl_status dafl_distillation_options_preset(dafl_distillation_options *options,
  * so that answers that are probabilities are taken for such and one that returns something else for the same images is
  * refused, with the cause; where one class for all of them lets doubt the units of its inputs, the log says so. Then,
  * when the generator is to learn from the teacher's backward or regularizer, compares each with finite differences on 8
- * images of noise. All these count as queries but the regularizer's; a teacher with fewer than 1,000 to give is only
- * spared the first part.
+ * images of noise. All these count as queries but the regularizer's. Where max_teacher_queries is below 1,000, the
+ * first part is 8 images, and nothing where the teacher says what its answers are.
  *
  * teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
  * options: copied.

@@ -53,7 +53,8 @@ public func dafl_distillation_options_preset(
 /// answers that are probabilities are taken for such and one that returns something else for the same images is refused, with
 /// the cause; where one class for all of them lets doubt the units of its inputs, the log says so. Then, when the generator is
 /// to learn from the teacher's backward or regularizer, compares each with finite differences on 8 images of noise. All these
-/// count as queries but the regularizer's; a teacher with fewer than 1,000 to give is only spared the first part.
+/// count as queries but the regularizer's. Where max_teacher_queries is below 1,000, the first part is 8 images, and nothing
+/// where the teacher says what its answers are.
 ///
 /// - Parameter teacher: copied; its callbacks and user_data must stay valid until the distillation is destroyed.
 /// - Parameter options: copied.
@@ -104,8 +105,8 @@ public func dafl_distillation_create_from_network(
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
 /// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
-///   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes. DAFL_ERROR_DIVERGED when the generator or the
-///   student has been driven to numbers that are not finite: later calls return the same, and only a new distillation, with
+///   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes. DAFL_ERROR_DIVERGED
+///   when the generator or the student has been driven to numbers that are not finite: later calls return the same, and only a new distillation, with
 ///   smaller learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed.
 @c @implementation
 public func dafl_distillation_step(

@@ -22,12 +22,14 @@ enum SizedStruct<Layout: VersionedStruct> {
     private static var most: Int { 1 << 16 }
 
     private static func require(size: UInt, of name: String) throws -> Int {
-        // Every field takes whole words: a size that ends within one is none that a compiler made.
-        guard let fitting = Int(exactly: size), (Layout.firstSize...most).contains(fitting), fitting % 8 == 0 else {
+        guard let fitting = Int(exactly: size), (Layout.firstSize...most).contains(fitting) else {
             throw DaflError.invalid("struct_size of \(name)", size, "sizeof(\(Layout.self)), \(known) in this version")
         }
         return fitting
     }
+
+    /// Bytes of the whole fields that both know. Every field takes eight: half a pointer is none.
+    private static func shared(_ size: Int) -> Int { min(size, known) / 8 * 8 }
 
     private static func declaredSize(_ pointer: UnsafeRawPointer) -> UInt {
         pointer.load(as: UInt.self)
@@ -44,7 +46,7 @@ enum SizedStruct<Layout: VersionedStruct> {
                 "\(name) sets byte \(offset) of \(Layout.self), which this version does not know; it must be 0")
         }
         var value = Layout.defaults
-        withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: min(size, known))) }
+        withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: shared(size))) }
         return value
     }
 
@@ -67,7 +69,7 @@ enum SizedStruct<Layout: VersionedStruct> {
     }
 
     private static func write(_ value: Layout, to bytes: UnsafeMutableRawPointer, size: Int, _ declared: UInt) {
-        withUnsafeBytes(of: value) { bytes.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: min(size, known)) }
+        withUnsafeBytes(of: value) { bytes.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: shared(size)) }
         bytes.storeBytes(of: declared, as: UInt.self)
     }
 }

@@ -170,6 +170,7 @@ package final class Distillation {
         count: Int, images: UnsafeMutablePointer<Float>, logits: UnsafeMutablePointer<Float>?
     ) throws {
         defer { recordProgress() }
+        try cancellation.check()
         var random = Philox(seed: options.seed, stream: .samples, substream: samplesTaken)
         samplesTaken &+= 1
         let (teacher, most) = (queried.teacher, options.batchSize)

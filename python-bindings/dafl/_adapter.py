@@ -44,7 +44,12 @@ class Adapter(Teacher):
             images = np.zeros((2, *shape), np.float32)
             if self.units is not None:
                 images += self.units.centre(shape)
-            logits, second = logits_and_second(forward(images))
+            try:
+                returned = forward(images)
+            except Exception as error:
+                note(error, f"the teacher was queried with images {list(images.shape)}, from input_shape={shape}")
+                raise
+            logits, second = logits_and_second(returned)
             features = as_features(second, len(images))
             answers, backward = self._found(images, answers, backward)
             super().__init__(forward, backward, input_shape=shape, classes=as_logits(logits, len(images)).shape[1],
@@ -57,6 +62,12 @@ class Adapter(Teacher):
     def _found(self, images: FloatArray, answers: str, backward: Backward | None) -> tuple[str, Backward | None]:
         """What kind of answers the model gives, and its backward, now that it was queried about `images`."""
         return answers, None if answers == "labels" else backward
+
+
+def note(error: Exception, text: str) -> None:
+    """Adds a line to what an exception tells, where Python can: from 3.11 on."""
+    if hasattr(error, "add_note"):
+        error.add_note(text)
 
 
 def as_model_input(images: Any) -> Any:

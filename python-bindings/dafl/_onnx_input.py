@@ -49,6 +49,11 @@ class Input:
                 _logger.info("the model's input %s has its channels last; layout=\"NCHW\" would read it otherwise", self._shown)
 
     @property
+    def takes_bytes(self) -> bool:
+        """Whether its numbers are those of image files, from 0 to 255."""
+        return self._dtype == np.uint8
+
+    @property
     def shape(self) -> Shape | None:
         """An image's (channels, height, width); None where the model leaves a size open."""
         sizes = [size for size in self._sizes if size is not None]

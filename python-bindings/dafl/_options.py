@@ -180,8 +180,8 @@ class Options(InputUnits, total=False):
 
     max_teacher_queries: int
     """Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a distillation
-    queries about 96 to see what the teacher is like, unless this is below 1,000, and 72 where it compares gradients.
-    From 0; default 0."""
+    queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 72 where it compares
+    gradients. From 0; default 0."""
 
     images: Any
     """Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as labels

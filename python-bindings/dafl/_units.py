@@ -69,7 +69,9 @@ def units(input_mean: Any = None, input_deviation: Any = None, input_range: tupl
     mean = _finite(0 if input_mean is None else input_mean, "input_mean")
     deviation = _finite(1 if input_deviation is None else input_deviation, "input_deviation")
     if not (deviation > 0).all():
-        raise ValueError(f"input_deviation must be greater than 0, not {deviation.min():g}")
+        place = f"[{int(deviation.argmin())}]" if deviation.size > 1 else ""
+        raise ValueError(f"input_deviation{place} must be greater than 0, not {deviation.min():g}; 1 will do for what never "
+                         "changes")
     return Units(mean, deviation)
 
 

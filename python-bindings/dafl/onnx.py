@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from .teacher import shape_of_image
 if TYPE_CHECKING:
     import onnxruntime
     from typing_extensions import Unpack
+
+_logger = logging.getLogger("dafl")
 
 
 class Teacher(Adapter):
@@ -66,6 +69,9 @@ class Teacher(Adapter):
         self._chosen = None if output is None else _index(self._outputs, output)
         self._output: Output | None = None
         self._label_count = classes
+        if not input_units and self._images.takes_bytes:
+            _logger.info("the model takes bytes: its images are taken to be from 0 to 255, as with input_range=(0, 255)")
+            input_units = {"input_range": (0, 255)}
         super().__init__(self._answer, input_shape=self._images.shape if input_shape is None else input_shape,
                          classes=classes, answers=answers, **input_units)
 

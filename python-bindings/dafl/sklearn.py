@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,9 @@ class Teacher(Adapter):
     (channels, height, width) with channels * height * width = features_in; left out, rows are vectors, (features_in, 1, 1).
 
     Rows have about mean 0 and deviation 1, unless `input_mean` and `input_deviation` or `input_range` say the units of the rows
-    that the estimator was fitted on, a number or one for each feature: see `dafl.InputUnits`. Most classifiers of rows want that;
-    a pipeline that begins with a scaler does too, since its rows are those before the scaler.
+    that the estimator was fitted on, a number or one for each feature: see `dafl.InputUnits`. Most classifiers of rows want that.
+    A pipeline that begins with a StandardScaler knows it from there, which the log tells. `answers="labels"` leaves
+    probabilities out of it.
 
     Anything with `predict_proba` or `predict`, `classes_` and `n_features_in_` will do, so do the classifiers of XGBoost and
     LightGBM. ValueError when the sizes do not fit, and for an estimator of several outputs or of one class; TypeError for an
@@ -35,7 +37,7 @@ class Teacher(Adapter):
     """
 
     def __init__(self, estimator: Any, *, input_shape: Sequence[int] | None = None, classes: int | None = None,
-                 **input_units: Unpack[InputUnits]) -> None:
+                 answers: str | None = None, **input_units: Unpack[InputUnits]) -> None:
         if not hasattr(estimator, "classes_") or not hasattr(estimator, "predict"):
             raise TypeError(f"estimator must be a fitted classifier, not {type(estimator).__name__}")
         if isinstance(estimator.classes_, list) or getattr(estimator, "multilabel_", False):
@@ -45,8 +47,14 @@ class Teacher(Adapter):
             raise ValueError(f"the {type(estimator).__name__} knows one class only: {estimator.classes_[0]}")
         self._estimator = estimator
         gives_probabilities = hasattr(estimator, "predict_proba")
-        super().__init__(self._probabilities if gives_probabilities else self._labels, input_shape=input_shape,
-                         classes=classes, answers="probabilities" if gives_probabilities else "labels", **input_units)
+        answers = answers or ("probabilities" if gives_probabilities else "labels")
+        if answers not in ("probabilities", "labels") or answers == "probabilities" and not gives_probabilities:
+            raise ValueError(f"answers of a {type(estimator).__name__} may be "
+                             f"{'probabilities or ' if gives_probabilities else ''}labels, not {answers!r}")
+        if not input_units:
+            input_units = _scaler_units(estimator)
+        super().__init__(self._labels if answers == "labels" else self._probabilities, input_shape=input_shape,
+                         classes=classes, answers=answers, **input_units)
 
     def settle(self, input_shape: tuple[int, int, int] | None = None, classes: int | None = None) -> None:
         if input_shape is None and not self._is_settled and (count := getattr(self._estimator, "n_features_in_", None)):
@@ -71,3 +79,15 @@ class Teacher(Adapter):
             # The estimator was fitted on a DataFrame, whose columns are a row's numbers, in their order.
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             return method(rows)
+
+
+def _scaler_units(estimator: Any) -> InputUnits:
+    """What the first step of a pipeline has kept of the rows that it was fitted on, if it is a StandardScaler."""
+    steps = getattr(estimator, "steps", None)
+    scaler = steps[0][1] if steps else None
+    mean, deviation = getattr(scaler, "mean_", None), getattr(scaler, "scale_", None)
+    if type(scaler).__name__ != "StandardScaler" or mean is None or deviation is None:
+        return {}
+    logging.getLogger("dafl").info("the pipeline's StandardScaler says the units of its rows, as with input_mean and "
+                                   "input_deviation")
+    return {"input_mean": mean, "input_deviation": deviation}

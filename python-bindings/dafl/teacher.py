@@ -64,6 +64,8 @@ class Teacher:
                  input_shape: tuple[int, int, int], classes: int, features: int = 0, answers: str = "auto",
                  regularizer: Callable[[FloatArray], tuple[float, Any]] | None = None, layout: str = "NCHW",
                  **input_units: Unpack[InputUnits]) -> None:
+        if not callable(forward):
+            raise TypeError(f"forward must be a function of images, not {type(forward).__name__}")
         self.forward = forward
         self.backward = backward
         self.input_shape = shape_of_image(input_shape)
@@ -153,8 +155,8 @@ def require_answers(answers: str) -> str:
 
 def shape_of_image(shape: Sequence[int]) -> tuple[int, int, int]:
     """`shape` as (channels, height, width); else ValueError."""
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"input_shape must be (channels, height, width), not {tuple(shape)}")
+    if not isinstance(shape, Sequence) or len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"input_shape must be (channels, height, width), not {shape!r}")
     channels, height, width = map(int, shape)
     return channels, height, width
 

@@ -151,3 +151,43 @@ def test_options_read_back_go_with_a_teacher_of_units():
     options = dafl.Distillation(with_units, **SMALL).options
     assert (options["input_low"], options["input_high"]) == (0, 255)
     assert dafl.Distillation(with_units, **options).options == options
+
+
+def test_a_pipelines_scaler_says_its_units():
+    """Breast cancer's features go from 0.001 to 4,000; nobody says so but the pipeline."""
+    pipeline = pytest.importorskip("sklearn.pipeline", reason="scikit-learn is not installed")
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+    rows, labels = load_breast_cancer(return_X_y=True)
+    fitted = pipeline.make_pipeline(StandardScaler(), LogisticRegression()).fit(rows[::2], labels[::2])
+    student = dafl.distill(dafl.sklearn.Teacher(fitted), student="mlp-30-16-2", steps=60, batch_size=64, replay_capacity=4096,
+                           student_steps=5, threads=1, seed=0, progress=False).student
+    assert student.evaluate(rows[1::2], labels[1::2]) > 0.9
+
+
+def test_rows_in_units_that_nobody_says_get_a_warning(caplog):
+    ensemble = pytest.importorskip("sklearn.ensemble", reason="scikit-learn is not installed")
+    from sklearn.datasets import load_wine
+    rows, labels = load_wine(return_X_y=True)
+    forest = ensemble.RandomForestClassifier(20, random_state=0).fit(rows, labels)
+    options = dict(student="mlp-13-8-3", steps=1, batch_size=16, replay_capacity=16, threads=1)
+    with caplog.at_level("WARNING", "dafl"):
+        dafl.Distillation(dafl.sklearn.Teacher(forest), **options)
+    assert "input_mean" in caplog.text
+    caplog.clear()
+    with caplog.at_level("WARNING", "dafl"):
+        dafl.Distillation(dafl.sklearn.Teacher(forest, input_mean=rows.mean(0), input_deviation=rows.std(0)), **options)
+    assert not caplog.text
+
+
+def test_channels_of_an_image_have_units_of_their_own():
+    """Also where student or generator see the vector of its numbers."""
+    weights = np.random.default_rng(0).standard_normal((192, 4)).astype(np.float32)
+    teacher = dafl.Teacher(lambda images: images.reshape(-1, 192) @ weights, input_shape=(3, 8, 8), classes=4,
+                           input_mean=(1, 2, 3), input_deviation=2)
+    for generator in ("auto", "perceptron"):
+        result = dafl.distill(teacher, student="mlp-192-8-4", generator=generator, steps=2, batch_size=16, replay_capacity=64,
+                              threads=1, progress=False)
+        assert result.student.info.architecture == "mlp-192-8-4(units=192)"
+        assert abs(result.generate(64, logits=False)[0].mean((0, 2, 3)) - (1, 2, 3)).max() < 1

@@ -71,7 +71,7 @@ extension DistillationOptions: OptionTable {
             /// Of "differences", an image and generator step, each a further query.
             .whole("difference_directions", \.differenceDirections, 1...1024, 1, 1),
             /// Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a distillation
-            /// queries about 96 to see what the teacher is like, unless this is below 1,000, and 72 where it compares gradients.
+            /// queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 72 where it compares gradients.
             .whole("max_teacher_queries", \.maxTeacherQueries, 0...Int.max, 0, 0),
             /// Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as labels and
             /// metadata are: they must stay as they are until the distillation is destroyed. Arrays that image_source has no use
