@@ -102,14 +102,19 @@ static void winograd(const lane_kernels *k, const char *name, ptrdiff_t inputs, 
 
 static void linear(const lane_kernels *k, const char *name, ptrdiff_t inputs, ptrdiff_t outputs) {
     ptrdiff_t samples = BLOCKS * 16;
+    ptrdiff_t vectors = (inputs + 15) / 16;
     float *x = floats(samples * inputs), *y = floats(samples * outputs), *w = floats(inputs * outputs);
+    float *columns = floats(samples * vectors * 16), *scratch = floats(k->linear_scratch(inputs, outputs));
     double flops = 2.0 * (double)samples * (double)(inputs * outputs), seconds[3];
-    MEDIAN_SECONDS(&seconds[0], k->linear(x, w, NULL, y, inputs, outputs, 0, BLOCKS));
-    MEDIAN_SECONDS(&seconds[1], k->linear_input_gradient(y, w, x, inputs, outputs, 0, BLOCKS));
-    MEDIAN_SECONDS(&seconds[2], k->linear_weight_gradient(x, y, w, samples, inputs, outputs, 0, outputs));
+    MEDIAN_SECONDS(&seconds[0], k->linear(x, w, NULL, y, inputs, outputs, 0, BLOCKS, 0, outputs));
+    MEDIAN_SECONDS(&seconds[1], k->linear_input_gradient(y, w, x, scratch, inputs, outputs, 0, BLOCKS, 0, inputs));
+    MEDIAN_SECONDS(&seconds[2], {
+        k->lanes_to_columns(x, columns, BLOCKS, inputs, 0, vectors);
+        k->linear_weight_gradient(columns, y, w, scratch, BLOCKS, inputs, outputs, 0, outputs);
+    });
     printf("| %s | linear | %s | %.0f | %.0f | %.0f |\n", name, k->name, flops / seconds[0] / 1e9, flops / seconds[1] / 1e9,
            flops / seconds[2] / 1e9);
-    free(x), free(y), free(w);
+    free(x), free(y), free(w), free(columns), free(scratch);
 }
 
 static lane_convolution square(ptrdiff_t inputs, ptrdiff_t outputs, ptrdiff_t side, ptrdiff_t kernel, ptrdiff_t stride,
@@ -135,6 +140,7 @@ int main(void) {
         winograd(k, "up x2 + 16-8, 16 to 32", 16, 8, 32, 2);
         linear(k, "400-120", 400, 120);
         linear(k, "1200-1200", 1200, 1200);
+        linear(k, "4096-4096", 4096, 4096);
     }
     return 0;
 }

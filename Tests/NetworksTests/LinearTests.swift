@@ -20,6 +20,22 @@ import Testing
         try forwardAndGradients(size: size, level: level)
     }
 
+    // One less and one more than a vector, a tile, a panel of rows (128), of outputs (240) and of terms (512), and more
+    // than a group of blocks.
+    static let panels = [
+        Size(samples: 17, inputs: 15, outputs: 7), Size(samples: 15, inputs: 17, outputs: 5),
+        Size(samples: 48, inputs: 511, outputs: 129), Size(samples: 49, inputs: 512, outputs: 128),
+        Size(samples: 33, inputs: 513, outputs: 241), Size(samples: 64, inputs: 239, outputs: 513),
+        Size(samples: 50, inputs: 240, outputs: 512), Size(samples: 40, inputs: 241, outputs: 511),
+        Size(samples: 513, inputs: 127, outputs: 239), Size(samples: 512, inputs: 129, outputs: 240),
+        Size(samples: 530, inputs: 600, outputs: 110),
+    ]
+
+    @Test(arguments: panels, 0..<Int(lane_kernels_available()))
+    func layersAtTheEdgesOfPanels(size: Size, level: Int) throws {
+        try forwardAndGradients(size: size, level: level)
+    }
+
     @Test func largeLayers() throws {
         try forwardAndGradients(size: Size(samples: 3, inputs: 2100, outputs: 2000), level: 0)
     }

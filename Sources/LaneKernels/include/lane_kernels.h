@@ -114,14 +114,18 @@ typedef struct lane_kernels {
                                             ptrdiff_t first_task, ptrdiff_t end_task);
 
     // --- linear layers, weights [outputs, inputs] --------------------------------------------------------------------
-    // y = weights x + bias; bias may be null.
+    // Floats of scratch that one thread needs for each of the two gradients.
+    ptrdiff_t (*linear_scratch)(ptrdiff_t inputs, ptrdiff_t outputs);
+    // y = weights x + bias, for a range of outputs too; bias may be null.
     void (*linear)(const float *x, const float *weights, const float *_Nullable bias, float *y, ptrdiff_t inputs,
-                   ptrdiff_t outputs, ptrdiff_t first_block, ptrdiff_t end_block);
-    // dx from dy; overwrites dx.
-    void (*linear_input_gradient)(const float *dy, const float *weights, float *dx, ptrdiff_t inputs, ptrdiff_t outputs,
-                                  ptrdiff_t first_block, ptrdiff_t end_block);
-    // dw [outputs, inputs] of a range of outputs, from rows [samples][inputs] and [samples][outputs]; overwrites it.
-    void (*linear_weight_gradient)(const float *x_rows, const float *dy_rows, float *dw, ptrdiff_t samples,
+                   ptrdiff_t outputs, ptrdiff_t first_block, ptrdiff_t end_block, ptrdiff_t first_output,
+                   ptrdiff_t end_output);
+    // dx from dy, for a range of inputs too; overwrites dx.
+    void (*linear_input_gradient)(const float *dy, const float *weights, float *dx, float *scratch, ptrdiff_t inputs,
+                                  ptrdiff_t outputs, ptrdiff_t first_block, ptrdiff_t end_block, ptrdiff_t first_input,
+                                  ptrdiff_t end_input);
+    // dw [outputs, inputs] of a range of outputs, from x in columns and dy in lanes; overwrites it.
+    void (*linear_weight_gradient)(const float *x_columns, const float *dy, float *dw, float *scratch, ptrdiff_t blocks,
                                    ptrdiff_t inputs, ptrdiff_t outputs, ptrdiff_t first_output, ptrdiff_t end_output);
 
     // --- pooling and upsampling --------------------------------------------------------------------------------------
@@ -226,6 +230,10 @@ typedef struct lane_kernels {
                                  ptrdiff_t elements, ptrdiff_t first_block, ptrdiff_t end_block);
     void (*lanes_to_rows)(const float *lanes, float *rows, ptrdiff_t samples, ptrdiff_t elements, ptrdiff_t first_block,
                           ptrdiff_t end_block);
+    // To columns, as vectors of sixteen elements of each sample: [ceil(elements / 16)][16 blocks][16], zeros past the last
+    // element, by ranges of the vectors.
+    void (*lanes_to_columns)(const float *lanes, float *columns, ptrdiff_t blocks, ptrdiff_t elements,
+                             ptrdiff_t first_vector, ptrdiff_t end_vector);
 
     // --- rows in a byte a number, as image files keep them -----------------------------------------------------------
     // Each row in 256 steps from its least number to its largest: ranges [rows][2] get the middle and the step.

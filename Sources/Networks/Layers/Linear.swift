@@ -37,45 +37,61 @@ final class LinearOperation: Operation {
     private let bias: Parameter?
     private let inputs: Int
     private let outputs: Int
-    private let inputRows: Tensor?  // for the gradient by the weights
-    private let gradientRows: Tensor?
+    private let inputColumns: Tensor?  // for the gradient by the weights
 
     init(_ site: Site, weight: Parameter, bias: Parameter?) throws {
         self.site = site
         self.weight = weight
         self.bias = bias
         (inputs, outputs) = (site.inputs[0].value.elements, site.output.value.elements)
-        inputRows = site.trains ? try Tensor([site.samples, inputs]) : nil
-        gradientRows = site.trains ? try Tensor([site.samples, outputs]) : nil
+        let columns = (inputs + Batch.lanes - 1) / Batch.lanes * Batch.lanes
+        inputColumns = site.trains ? try Tensor([columns, site.output.value.blocks * Batch.lanes]) : nil
+        if site.trains || site.inputs[0].gradient != nil {
+            try site.compute.reserveScratch(kernels.linear_scratch(inputs, outputs))
+        }
     }
 
     private var kernels: Kernels { site.compute.kernels }
 
     func forward(training: Bool) {
         let (x, y) = (site.inputs[0].value, site.output.value)
-        site.compute.parallel(y.blocks) { blocks in
+        share(y.blocks, outputs) { _, blocks, range in
             kernels.linear(
                 x.pointer, weight.value.pointer, bias?.value.pointer, y.pointer, inputs, outputs, blocks.lowerBound,
-                blocks.upperBound)
+                blocks.upperBound, range.lowerBound, range.upperBound)
         }
     }
 
     func backward() {
         guard let dy = site.output.gradient else { return }
-        if let dw = weight.gradient, let inputRows, let gradientRows {
-            site.inputs[0].value.store(rows: inputRows.pointer, site.compute)
-            dy.store(rows: gradientRows.pointer, site.compute)
-            site.compute.parallel(outputs) { range in
+        if let dw = weight.gradient, let inputColumns {
+            let x = site.inputs[0].value
+            site.compute.parallel((inputs + Batch.lanes - 1) / Batch.lanes) { range in
+                kernels.lanes_to_columns(
+                    x.pointer, inputColumns.pointer, x.blocks, inputs, range.lowerBound, range.upperBound)
+            }
+            site.compute.parallelWithIndex(outputs) { share, range in
                 kernels.linear_weight_gradient(
-                    inputRows.pointer, gradientRows.pointer, dw.pointer, site.samples, inputs, outputs, range.lowerBound,
-                    range.upperBound)
+                    inputColumns.pointer, dy.pointer, dw.pointer, site.compute.scratch(of: share), dy.blocks, inputs,
+                    outputs, range.lowerBound, range.upperBound)
             }
             if let db = bias?.gradient { kernels.channel_sums(dy.pointer, dy.blocks, outputs, 1, db.pointer, 0, outputs) }
         }
         guard let dx = site.inputs[0].gradient else { return }
-        site.compute.parallel(dy.blocks) { blocks in
+        share(dy.blocks, inputs) { share, blocks, range in
             kernels.linear_input_gradient(
-                dy.pointer, weight.value.pointer, dx.pointer, inputs, outputs, blocks.lowerBound, blocks.upperBound)
+                dy.pointer, weight.value.pointer, dx.pointer, site.compute.scratch(of: share), inputs, outputs,
+                blocks.lowerBound, blocks.upperBound, range.lowerBound, range.upperBound)
+        }
+    }
+
+    /// Shares a pass among threads: by its results, so that each thread reads weights of its own, where there are enough for
+    /// whole tiles, and else by blocks. The results are the same either way.
+    private func share(_ blocks: Int, _ results: Int, _ body: (Int, Range<Int>, Range<Int>) -> Void) {
+        if results >= 64 * site.compute.threads {
+            site.compute.parallelWithIndex(results) { share, range in body(share, 0..<blocks, range) }
+        } else {
+            site.compute.parallelWithIndex(blocks) { share, range in body(share, range, 0..<results) }
         }
     }
 }
