@@ -11,11 +11,12 @@
  *
  * Threads.    Different handles work in parallel. Calls that only read a network (describe, tensor, save, predict,
  *             features, evaluate) may run on it at once, each with threads of its own; those that change it, and all
- *             those of a distillation, need the handle for themselves: a call that finds it in use returns DAFL_ERROR_BUSY
- *             and changes nothing. Callbacks run on the thread that called the library; they must not use the handle that
- *             called them (it returns DAFL_ERROR_BUSY), but for progress, which may look at its distillation; they must not
- *             throw or longjmp, and what they are handed is valid during the call only. The library's own threads sleep between calls and block all signals. After a fork, the child's copies
- *             of handles work on one thread.
+ *             those of a distillation, need the handle for themselves: a call that finds it in use returns
+ *             DAFL_ERROR_BUSY and changes nothing. Callbacks run on the thread that called the library; they must not
+ *             use the handle that called them (it returns DAFL_ERROR_BUSY), but for progress, which may look at its
+ *             distillation; they must not throw or longjmp, and what they are handed is valid during the call only.
+ *             The library's own threads sleep between calls and block all signals. After a fork, the child's copies of
+ *             handles work on one thread.
  * Memory.     What a function writes to `out` is the caller's, to be freed with the matching destroy function; every
  *             other pointer handed out is the library's and says how long it lives.
  * Structs.    Each begins with struct_size = sizeof the struct; the init function sets it and fills in the defaults.
@@ -406,8 +407,8 @@ typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
  *
  * Memory of a run: the replay bank, see replay_capacity; 8 batch_size images in float32, held out; for batch_size images the
  * activations of teacher (if a network), generator and student, and their gradients; of the weights that are trained seven
- * copies: themselves, their gradients, two of Adam's, and three kept to undo a step that fails. What is not to be had is refused at
- * creation with DAFL_ERROR_OUT_OF_MEMORY.
+ * copies: themselves, their gradients, two of Adam's, and three kept to undo a step that fails. What is not to be had is
+ * refused at creation with DAFL_ERROR_OUT_OF_MEMORY.
  */
 typedef struct dafl_distillation_options {
     size_t struct_size;

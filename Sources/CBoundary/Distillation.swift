@@ -105,9 +105,10 @@ public func dafl_distillation_create_from_network(
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
 /// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
-///   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes. DAFL_ERROR_DIVERGED
-///   when the generator or the student has been driven to numbers that are not finite: later calls return the same, and only a new distillation, with
-///   smaller learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed.
+///   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes.
+///   DAFL_ERROR_DIVERGED when the generator or the student has been driven to numbers that are not finite: later calls
+///   return the same, and only a new distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when
+///   max_teacher_queries would be passed.
 @c @implementation
 public func dafl_distillation_step(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<dafl_progress>?
@@ -202,9 +203,9 @@ public func dafl_distillation_generate(
 }
 
 /// Copies the student of this run, until now, that agreed best with the teacher on held-out images, those of every 25th
-/// step, from which no student learns; before them, and with image_source "data", the student as it is. It takes its inputs in the
-/// teacher's own units: where the options say what they are, a first layer standardises them, and its architecture has
-/// "units=" with the number of means and deviations.
+/// step, from which no student learns; before them, and with image_source "data", the student as it is. It takes its inputs
+/// in the teacher's own units: where the options say what they are, a first layer standardises them, and its architecture
+/// has "units=" with the number of means and deviations.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_DIVERGED when there is none whose weights are finite.

@@ -58,7 +58,8 @@ package final class Distillation {
     package var summary: String {
         "a student \(student.architecture) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
             + "images of \(queried.teacher.classes) classes, "
-            + (queried.units == nil ? "with mean 0 and deviation 1" : "in the teacher's units") + ", on \(compute.threads) threads with "
+            + (queried.units == nil ? "with mean 0 and deviation 1" : "in the teacher's units")
+            + ", on \(compute.threads) threads with "
             + "\(String(cString: compute.kernels.name)) kernels"
     }
 

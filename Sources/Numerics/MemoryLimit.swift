@@ -51,7 +51,8 @@ package final class MemoryLimit: Sendable {
         let groups = Self.groups(root).map { $0.limit - $0.used }
         let limits = [(RLIMIT_AS, "VmSize"), (RLIMIT_DATA, "VmData")].map { limit, name in
             var bounds = rlimit()
-            guard getrlimit(__rlimit_resource_t(limit.rawValue), &bounds) == 0, let most = Int(exactly: bounds.rlim_cur) else { return Int.max }
+            guard getrlimit(__rlimit_resource_t(limit.rawValue), &bounds) == 0, let most = Int(exactly: bounds.rlim_cur)
+            else { return Int.max }
             return most - (namedNumber(name, in: "\(root)/proc/self/status") ?? 0)
         }
         return max(0, ([bytes - inUse, machine] + groups + limits).reduce(.max, min))

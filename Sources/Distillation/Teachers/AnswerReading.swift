@@ -57,7 +57,8 @@ final class AnswerReading: WrappingTeacher {
         init(_ pass: any TeacherPass, _ logits: Batch, gradients: Bool, _ compute: Compute) throws {
             (wrapped, self.logits, self.compute) = (pass, logits, compute)
             logitsGradient = gradients ? try Batch(samples: logits.samples, shape: logits.shape) : nil
-            (sums, minima) = (try Batch(samples: logits.samples, shape: Shape([1])), try Batch(samples: logits.samples, shape: Shape([1])))
+            func number() throws -> Batch { try Batch(samples: logits.samples, shape: Shape([1])) }
+            (sums, minima) = (try number(), try number())
         }
 
         func forward() throws {

@@ -80,9 +80,9 @@ struct QueriedTeacher {
         guard !isSpared else { return (answers, true) }
         let told = try examination.toldOfNoise(answers)
         if told.share < TeacherExamination.leastTold {
+            let noise = saysUnits ? "noise in the units said" : "noise with mean 0 and deviation 1"
             log(
-                .warning, "the teacher hardly tells images of noise \(saysUnits ? "in the units said" : "with mean 0 and deviation 1") "
-                    + "apart: it names class \(told.label) for \(told.count) of \(told.images). If its inputs are in other units, such "
+                .warning, "the teacher hardly tells images of \(noise) apart: it names class \(told.label) for \(told.count) of \(told.images). If its inputs are in other units, such "
                     + "as pixels from 0 to 255, say so with input_mean and input_deviation, or with their range; what the "
                     + "student is said to agree on is worth little else")
         }
