@@ -82,9 +82,9 @@ struct QueriedTeacher {
         if told.share < TeacherExamination.leastTold {
             let noise = saysUnits ? "noise in the units said" : "noise with mean 0 and deviation 1"
             log(
-                .warning, "the teacher hardly tells images of \(noise) apart: it names class \(told.label) for \(told.count) of \(told.images). If its inputs are in other units, such "
-                    + "as pixels from 0 to 255, say so with input_mean and input_deviation, or with their range; what the "
-                    + "student is said to agree on is worth little else")
+                .warning, "the teacher hardly tells images of \(noise) apart: it names class \(told.label) for \(told.count) of "
+                    + "\(told.images). If its inputs are in other units, such as pixels from 0 to 255, say so with input_mean and "
+                    + "input_deviation, or with their range; else what the student is said to agree on is worth little")
         }
         guard !isOwn, let cause = try examination.instability() else { return (answers, true) }
         let needsSameAnswers = options.gradients == .differences
