@@ -13,8 +13,8 @@ library; a smaller network that agrees with it comes out. No training data is ne
 
 Images and logits are float32 arrays: images [count, channels, height, width], logits [count, classes].
 Objects belong to one thread at a time, except that `Distillation.cancel` may be called from any, and that threads may share a
-`Network` to predict; different objects work in parallel. What the library has to say goes to the logger "dafl", which is silent
-until the program configures it.
+`Network` to predict; different objects work in parallel. What the library has to say goes to the logger "dafl"; its
+warnings are Python's warnings too in a program that has set up no logging.
 """
 
 import importlib

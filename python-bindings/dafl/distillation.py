@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import logging
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
@@ -23,7 +24,8 @@ from .teacher import Teacher
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-LOG_LEVELS = {1: logging.INFO, 2: logging.WARNING}
+WARNING = 2
+LOG_LEVELS = {1: logging.INFO, WARNING: logging.WARNING}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,4 +249,14 @@ def _values(structure: DistillationOptions) -> dict[str, Any]:
 
 
 def _log(_: None, level: int, text: bytes) -> None:
-    logging.getLogger("dafl").log(LOG_LEVELS.get(level, logging.WARNING), "%s", text.decode(errors="replace"))
+    logger, message = logging.getLogger("dafl"), text.decode(errors="replace")
+    if level == WARNING and not _is_heard(logger):
+        # Who has set up no log must not miss that what comes out may be worth little.
+        warnings.warn(message, stacklevel=2)
+    logger.log(LOG_LEVELS.get(level, logging.WARNING), "%s", message)
+
+
+def _is_heard(logger: logging.Logger) -> bool:
+    """Whether anybody has set up a handler for what a logger says."""
+    handlers = [*logger.handlers, *logging.getLogger().handlers]
+    return any(not isinstance(handler, logging.NullHandler) for handler in handlers)

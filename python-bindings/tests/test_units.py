@@ -1,5 +1,7 @@
 """The units of a teacher's images: what may be said, what is kept of it, and that it is worth saying."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -191,3 +193,10 @@ def test_channels_of_an_image_have_units_of_their_own():
                               threads=1, progress=False)
         assert result.student.info.architecture == "mlp-192-8-4(units=192)"
         assert abs(result.generate(64, logits=False)[0].mean((0, 2, 3)) - (1, 2, 3)).max() < 1
+
+
+def test_a_warning_is_not_missed_where_nobody_has_set_up_a_log(monkeypatch):
+    teacher = dafl.Teacher(lambda images: np.tile(np.float32([0, 9]), (len(images), 1)), input_shape=(1, 8, 8), classes=2)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with pytest.warns(UserWarning, match="input_mean"):
+        dafl.Distillation(teacher, student="mlp-64-8-2", steps=1, batch_size=16, replay_capacity=16, threads=1)
