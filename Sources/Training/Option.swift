@@ -104,11 +104,9 @@ package protocol OptionTable {
 
 extension OptionTable {
     /// Fills in what options are to begin with.
-    /// - Parameters:
-    ///   - preset: the place of one among an option's initial values; those that have one value have it for all presets.
-    ///   - onlyPresets: leaves alone those that are the same for all presets.
-    package mutating func reset(preset: Int = 0, onlyPresets: Bool = false) {
-        for option in Self.table where !option.initial.isEmpty && !(onlyPresets && option.initial.count == 1) {
+    /// - Parameter preset: the place of one among an option's initial values; those that have one value have it for all presets.
+    package mutating func reset(preset: Int = 0) {
+        for option in Self.table where !option.initial.isEmpty {
             // A table's own values are none that could be refused.
             try? option.set(option.initial[min(preset, option.initial.count - 1)], in: &self)
         }

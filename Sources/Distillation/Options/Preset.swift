@@ -7,9 +7,6 @@ package enum Preset: String, CaseIterable {
 
     package var options: DistillationOptions { DistillationOptions(self) }
 
-    /// Sets those options that presets differ in, and no others.
-    package func apply(to options: inout DistillationOptions) { options.reset(preset: place, onlyPresets: true) }
-
     /// Among an option's initial values.
     var place: Int { self == .fast ? 0 : 1 }
 }

@@ -48,7 +48,7 @@ struct QueriedTeacher {
                 "gradients", "\"differences\"",
                 "\"student\" or \"auto\" for a teacher that answers with labels, which small steps do not change")
         }
-        usesItsGradients = options.learnsImages && [.auto, .teacher].contains(options.gradients) && read.givesGradients
+        usesItsGradients = options.useGradients(of: read)
         guard !isOwn else { return }
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
         if options.imageSource == .generator, options.lossWeights.regularizer != 0 {
@@ -87,9 +87,7 @@ struct QueriedTeacher {
                     + "input_deviation, or with their range; else what the student is said to agree on is worth little")
         }
         guard !isOwn, let cause = try examination.instability() else { return (answers, true) }
-        let needsSameAnswers = options.gradients == .differences
-            || (options.learnsImages && [.auto, .teacher].contains(options.gradients) && teacher.givesGradients)
-        guard needsSameAnswers else {
+        guard options.gradients == .differences || options.useGradients(of: teacher) else {
             log(.warning, "the teacher \(cause). The student learns from what it returns, and images without its regularizer")
             return (answers, false)
         }
@@ -113,6 +111,9 @@ private final class WithoutRegularizer: WrappingTeacher {
 }
 
 extension DistillationOptions {
-    /// Whether gradients lead back to the images.
-    var learnsImages: Bool { imageSource == .generator || imageSource == .metadata }
+    /// Whether images are learned with a teacher's own gradients.
+    func useGradients(of teacher: any Teacher) -> Bool {
+        let learnsImages = imageSource == .generator || imageSource == .metadata
+        return learnsImages && [.auto, .teacher].contains(gradients) && teacher.givesGradients
+    }
 }
