@@ -19,7 +19,9 @@ public func dafl_network_create(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
-        let network = try Network(architecture: requireText(architecture, "architecture"), seed: seed)
+        let network = try Network(description: requireText(architecture, "architecture"))
+        var random = Philox(seed: seed, stream: .weights)
+        network.initialise(&random)
         out.pointee = makeHandle(NetworkObject(network))
     }
 }

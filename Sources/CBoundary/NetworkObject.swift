@@ -1,4 +1,5 @@
 import CDafl
+import Formats
 import Glibc
 import Networks
 import Numerics
@@ -17,7 +18,7 @@ final class NetworkObject: HandledObject {
 
     init(_ network: Network) {
         self.network = network
-        architecture = strdup(network.architecture)
+        architecture = strdup(network.description)
         names = network.parameters.map { strdup($0.name) }
     }
 

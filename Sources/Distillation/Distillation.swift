@@ -56,7 +56,7 @@ package final class Distillation {
 
     /// What is about to work, and with what.
     package var summary: String {
-        "a student \(student.architecture) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
+        "a student \(student.name) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
             + "images of \(queried.teacher.classes) classes, "
             + (queried.units == nil ? "with mean 0 and deviation 1" : "in the teacher's units")
             + ", on \(compute.threads) threads with "
@@ -81,7 +81,7 @@ package final class Distillation {
     /// A copy of the generator as it is now, which makes images in the teacher's own units; nil when they are not generated.
     package func exportedGenerator() throws -> Network? {
         guard let generator = try (source as? GeneratorSource)?.exported() else { return nil }
-        return try generator.copy(units: queried.units?.viewed(as: generator.outputShape))
+        return try generator.copy(units: queried.units?.viewed(as: generator.outputShape), .restoring)
     }
 
     /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.

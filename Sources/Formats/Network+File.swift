@@ -1,20 +1,22 @@
 import Networks
 import Numerics
 
-/// Networks as safetensors files: every tensor under its name in PyTorch's state_dict and in PyTorch's layout, and the
-/// architecture in the metadata, so that a file alone rebuilds its network.
+/// Networks as safetensors files: every tensor under its name in PyTorch's state_dict and in PyTorch's layout, and in the
+/// metadata the architecture's name, or the graph as JSON, so that a file alone rebuilds its network.
 extension Network {
     private static let architectureKey = "architecture"
+    private static let graphKey = "graph"
     /// Bounds the layers that a file can ask for, whose text may be of any length.
     private static let longestArchitecture = 4096
 
     /// The network that `save` wrote, or one that PyTorch's tools saved: their counters, `num_batches_tracked`, are passed over.
-    /// - Parameter architecture: for a file that does not name it in its metadata; one that does must name the same.
+    /// - Parameter architecture: what kind of network, as `Network.init(description:)` takes it, for a file that does not say
+    ///   so in its metadata; one that does must say the same.
     /// - Throws: `io`, `format` when the file is damaged, or its tensors are not the architecture's or have numbers that these
     ///   do not allow, `unsupported` when they are not floating-point numbers of 16, 32 or 64 bits, `outOfMemory`,
     ///   `invalidArgument` for an unknown or impossible `architecture`.
     package static func load(path: String, architecture: String? = nil) throws -> Network {
-        let named = try architecture.map { try Network(architecture: $0) }
+        let named = try architecture.map { try Network(description: $0) }
         let file = try SafetensorsFile(path: path)
         return try naming(path) {
             let network = try named.map { try $0.requiringNoOther(in: file) } ?? planned(by: file)
@@ -29,13 +31,14 @@ extension Network {
     }
 
     private static func planned(by file: SafetensorsFile) throws -> Network {
-        guard let architecture = file.metadata[architectureKey] else {
-            throw DaflError(.format, "has no architecture in its metadata, and none was named to load it as")
-        }
-        guard isSavable(architecture) else {
-            throw DaflError(.format, "its architecture \(quoted(architecture)) is not one")
-        }
         do {
+            if let json = file.metadata[graphKey] { return try Network(Graph(json: json)) }
+            guard let architecture = file.metadata[architectureKey] else {
+                throw DaflError(.format, "has no architecture in its metadata, and none was named to load it as")
+            }
+            guard isSavable(architecture) else {
+                throw DaflError(.format, "its architecture \(quoted(architecture)) is not one")
+            }
             return try Network(architecture: architecture)
         } catch let error as DaflError where error.status == .invalidArgument {
             throw DaflError(.format, error.description)
@@ -44,8 +47,9 @@ extension Network {
 
     /// This network, unless a file says that its numbers are another's.
     private func requiringNoOther(in file: SafetensorsFile) throws -> Network {
-        guard let other = file.metadata[Self.architectureKey], other != architecture else { return self }
-        throw DaflError(.format, "is a network \(quoted(other)), not \(quoted(architecture))")
+        let (other, mine) = (file.metadata[Self.graphKey] ?? file.metadata[Self.architectureKey], description)
+        guard let other, other != mine else { return self }
+        throw DaflError(.format, "is a network \(quoted(other)), not \(quoted(mine))")
     }
 
     private static func isSavable(_ architecture: String) -> Bool {
@@ -57,14 +61,14 @@ extension Network {
         let names = Set(parameters.map(\.name))
         let unknown = file.tensors.first { !names.contains($0.name) && !$0.name.hasSuffix(".num_batches_tracked") }
         if let tensor = unknown {
-            throw DaflError(.format, "has a tensor \(quoted(tensor.name)) that \(architecture) does not have")
+            throw DaflError(.format, "has a tensor \(quoted(tensor.name)) that \(name) does not have")
         }
         return try parameters.map { parameter in
             let entry = try file.floatEntry(named: parameter.name)
             guard entry.dimensions == parameter.value.shape.dimensions else {
                 throw DaflError(
                     .format,
-                    "tensor \(parameter.name) has shape \(printable("\(entry.dimensions)")); \(architecture) needs "
+                    "tensor \(parameter.name) has shape \(printable("\(entry.dimensions)")); \(name) needs "
                         + "\(parameter.value.shape)")
             }
             return entry
@@ -76,13 +80,34 @@ extension Network {
     ///   4096 characters.
     package func save(path: String) throws {
         for parameter in parameters { try parameter.requireAllowed(or: .invalidArgument) }
-        guard Self.isSavable(architecture) else {
+        guard architecture.map(Self.isSavable) ?? true else {
             throw DaflError(
                 .unsupported, "an architecture of more than \(Self.longestArchitecture) characters is not saved")
         }
+        let key = architecture == nil ? Self.graphKey : Self.architectureKey
         // Tools of the PyTorch world look for a "format" before they trust the names and layouts.
         try SafetensorsFile.write(
-            path: path, metadata: [Self.architectureKey: architecture, "format": "pt"],
-            tensors: parameters.map { ($0.name, $0.value) })
+            path: path, metadata: [key: description, "format": "pt"], tensors: parameters.map { ($0.name, $0.value) })
     }
+}
+
+extension Network {
+    /// What `init(description:)` rebuilds it from: its architecture's name, or its graph as JSON.
+    package var description: String { architecture ?? graph.json }
+
+    /// A network whose weights are about to be set: those of linear and convolution layers are zero.
+    /// - Parameter text: an architecture's name with its arguments, or a graph as JSON.
+    /// - Throws: `invalidArgument`, with the place in a graph; `outOfMemory`.
+    package convenience init(description text: String) throws {
+        if text.isGraph {
+            try self.init(Graph(json: text))
+        } else {
+            try self.init(architecture: text)
+        }
+    }
+}
+
+extension String {
+    /// Whether it can be meant as a graph in JSON, and not as an architecture's name.
+    package var isGraph: Bool { first { !$0.isWhitespace }.map { "{[".contains($0) } ?? false }
 }

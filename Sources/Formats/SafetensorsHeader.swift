@@ -17,7 +17,7 @@ struct SafetensorsHeader {
     /// - Throws: `format`, `unsupported` for a type of numbers that is not known, `outOfMemory`.
     init(parsing bytes: UnsafeRawBufferPointer, dataLength: Int) throws {
         guard bytes.first == UInt8(ascii: "{"), UnsafeJSON.nesting(of: bytes) <= Self.deepest,
-            let members = try UnsafeJSON(parsing: bytes).members
+            let members = try UnsafeJSON(parsing: bytes, of: "its header", or: .format).members
         else {
             throw DaflError(.format, "its header is not a JSON object of tensors")
         }
@@ -106,8 +106,8 @@ struct SafetensorsHeader {
     static func text(metadata: [String: String], tensors: [(name: String, value: Tensor)]) throws -> String {
         var members: [String] = []
         if !metadata.isEmpty {
-            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(json($0.key)):\(json($0.value))" }
-            members.append("\(json(metadataName)):{\(pairs.joined(separator: ","))}")
+            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(jsonString($0.key)):\(jsonString($0.value))" }
+            members.append("\(jsonString(metadataName)):{\(pairs.joined(separator: ","))}")
         }
         var names: Set = [metadataName]
         var offset = 0
@@ -117,7 +117,7 @@ struct SafetensorsHeader {
             }
             let end = offset + value.count * NumberType.f32.bytes
             let shape = value.shape.dimensions.map(String.init).joined(separator: ",")
-            members.append("\(json(name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            members.append("\(jsonString(name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var text = "{\(members.joined(separator: ","))}"
@@ -126,19 +126,5 @@ struct SafetensorsHeader {
             throw DaflError(.unsupported, "the tensors' names take \(text.utf8.count) bytes, more than \(longest)")
         }
         return text
-    }
-
-    private static func json(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": result += "\\\(scalar)"
-            case "\0"..<" ":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

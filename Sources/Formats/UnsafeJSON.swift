@@ -21,8 +21,9 @@ struct UnsafeJSON {
 
     /// jansson parses, and frees, with one call for each level of nesting: whoever passes bytes bounds it, see
     /// `nesting(of:)`.
-    /// - Throws: `format` when the bytes are no JSON object or array, `outOfMemory`.
-    init(parsing bytes: UnsafeRawBufferPointer) throws {
+    /// - Parameter text: what the bytes are, for messages.
+    /// - Throws: an error of the status when the bytes are no JSON object or array, `outOfMemory`.
+    init(parsing bytes: UnsafeRawBufferPointer, of text: String, or status: Status) throws {
         var error = json_error_t()
         let characters = bytes.bindMemory(to: CChar.self).baseAddress
         guard let root = json_loadb(characters, bytes.count, Int(JSON_REJECT_DUPLICATES), &error) else {
@@ -30,9 +31,9 @@ struct UnsafeJSON {
                 (String(decoding: text.prefix { $0 != 0 }, as: UTF8.self), text.last)
             }
             guard code != UInt8(json_error_out_of_memory.rawValue) else {
-                throw DaflError(.outOfMemory, "no memory for a header of \(bytes.count) bytes")
+                throw DaflError(.outOfMemory, "no memory for \(text), \(bytes.count) bytes")
             }
-            throw DaflError(.format, "its header is not valid JSON: \(printable(message))")
+            throw DaflError(status, "\(text) is not valid JSON: \(printable(message)), in line \(error.line)")
         }
         self.init(Text(root), root)
     }
@@ -90,6 +91,17 @@ struct UnsafeJSON {
     var integer: Int? {
         guard value.pointee.type == JSON_INTEGER else { return nil }
         return Int(json_integer_value(value))
+    }
+
+    /// nil for a whole number too.
+    var number: Double? { value.pointee.type == JSON_REAL ? json_real_value(value) : nil }
+
+    var flag: Bool? {
+        switch value.pointee.type {
+        case JSON_TRUE: true
+        case JSON_FALSE: false
+        default: nil
+        }
     }
 
     private func string(_ start: UnsafePointer<CChar>, _ length: Int) -> String {

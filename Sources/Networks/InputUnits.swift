@@ -9,8 +9,9 @@ package struct InputUnits {
     /// Mean 0 and deviation 1.
     /// - Parameter count: 1, the channels or the numbers of an input.
     package init(count: Int) throws {
-        mean = try Parameter(name: "input.mean", shape: [count], isTrained: false)
-        deviation = try Parameter(name: "input.deviation", shape: [count], isTrained: false, allowed: .finiteAndPositive)
+        mean = try Parameter(name: "input.mean", shape: [count], isTrained: false, initial: .kept)
+        deviation = try Parameter(
+            name: "input.deviation", shape: [count], isTrained: false, allowed: .finiteAndPositive, initial: .kept)
         deviation.value.fill(1)
     }
 
@@ -60,14 +61,42 @@ extension Network {
 
     /// A copy of a classifier that takes its inputs, or of a generator that makes its outputs, in other than standardised
     /// units. A network that has units already keeps them.
-    package func copy(units: InputUnits?) throws -> Network {
-        let standard = try copy()
-        guard let units, try Architecture(architecture).units == nil else { return standard }
-        let copy = try Network(architecture: Architecture.adding(units: units.count, to: architecture))
+    package func copy(units: InputUnits?, _ direction: UnitScaling.Direction = .standardising) throws -> Network {
+        guard let units, !nodes.contains(where: { $0.layer is UnitScaling }) else { return try copy() }
+        let copy = try Network(
+            graph.adding(units: units.count, direction),
+            architecture: architecture.map { Architecture.adding(units: units.count, to: $0) })
         for parameter in copy.parameters {
-            if let value = standard.parameter(named: parameter.name)?.value { parameter.value.load(value) }
+            if let value = self.parameter(named: parameter.name)?.value { parameter.value.load(value) }
         }
-        for case let scaling as UnitScaling in copy.nodes.map(\.layer) { scaling.units.load(units) }
+        copy.load(units)
         return copy
+    }
+}
+
+extension Graph {
+    /// Adds a scaling of units after the last node.
+    mutating func add(units count: Int, _ direction: UnitScaling.Direction) {
+        add(.units, "units", ["count": .integer(count), "direction": .text(direction.rawValue)])
+    }
+
+    /// The same with a scaling of units first, or last.
+    func adding(units count: Int, _ direction: UnitScaling.Direction) -> Graph {
+        var graph = self
+        guard direction == .standardising else {
+            if let output { graph.nodes = Array(nodes.prefix(through: nodes.firstIndex { $0.name == output } ?? nodes.endIndex - 1)) }
+            graph.output = nil
+            graph.add(units: count, direction)
+            return graph
+        }
+        graph.nodes = []
+        graph.add(units: count, direction)
+        let scaling = graph.last
+        graph.nodes += nodes.map { node in
+            var node = node
+            node.inputs = node.inputs.map { $0 == Graph.input ? scaling : $0 }
+            return node
+        }
+        return graph
     }
 }

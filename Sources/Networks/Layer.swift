@@ -46,6 +46,14 @@ package struct Slot {
     package let gradient: Batch?
 }
 
+/// Of positive numbers; the largest Int where it is larger than that.
+func product(_ factors: Int...) -> Int {
+    factors.reduce(1) { product, factor in
+        let (result, overflow) = product.multipliedReportingOverflow(by: factor)
+        return overflow ? Int.max : result
+    }
+}
+
 /// The sole input's shape of a layer that takes one.
 func soleInput(_ inputs: [Shape], of layer: String) throws -> Shape {
     guard inputs.count == 1, let input = inputs.first else {

@@ -1,17 +1,18 @@
 import Numerics
 
-/// A graph of layers that can branch and join, with its weights.
+/// A graph with its weights: layers that can branch and join.
 ///
 ///     let network = try Network(architecture: "lenet5-half", seed: 0)
 ///     let pass = try Pass(network, input: images, compute)
 ///     pass.forward()
 ///     pass.output[0, 3]  // the first image's logit of class 3
 ///
-/// A network is a description with weights; the memory for a batch's activations is a `Pass`, of which it can have many.
-/// One thread at a time may use a network and its passes.
+/// The memory for a batch's activations is a `Pass`, of which a network can have many. One thread at a time may use a network
+/// and its passes.
 package final class Network {
     /// A layer and where its inputs come from.
     package struct Node {
+        package let name: String
         package let layer: any Layer
         /// Indices of earlier nodes; `Network.input` is the network's input.
         package let inputs: [Int]
@@ -20,23 +21,45 @@ package final class Network {
 
     package static let input = -1
 
-    /// The string that rebuilds this network: see `Architecture`.
-    package let architecture: String
+    package let graph: Graph
+    /// The string that names the graph: see `Architecture`. nil for a graph without such a name.
+    package let architecture: String?
     package let inputShape: Shape
-    /// In an order in which every node comes after its inputs. The last node's output is the network's.
+    /// Those of the graph that its output depends on. The last node's output is the network's.
     package let nodes: [Node]
     /// The node whose output is the feature vector before the last fully connected block; nil for none.
     package let featureNode: Int?
+    /// Each once, those of shared weights too.
     package let parameters: [Parameter]
 
-    init(architecture: String, inputShape: Shape, nodes: [Node], featureNode: Int?) {
-        self.architecture = architecture
+    /// A network whose weights are about to be set: those of linear and convolution layers are zero.
+    /// - Throws: `invalidArgument` when the graph is none, with the place; `outOfMemory`.
+    package init(_ graph: Graph, architecture: String? = nil) throws {
+        (self.graph, self.architecture) = (graph, architecture)
+        let inputShape = try Shape(graph.inputShape)
         self.inputShape = inputShape
+        let plan = try GraphPlan(graph)
+
+        var nodes: [Node] = []
+        var layers: [String: any Layer] = [:]
+        for (place, inputs) in zip(plan.places, plan.inputs) {
+            let node = graph.nodes[place]
+            let shapes = inputs.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
+            let blueprint = Blueprint(node, at: place, inputs: shapes, layers: layers)
+            let layer = try node.kind.layer(blueprint)
+            let outputShape = try layer.outputShape(shapes)
+            try blueprint.finish()
+            layers[node.name] = layer
+            nodes.append(Node(name: node.name, layer: layer, inputs: inputs, outputShape: outputShape))
+        }
         self.nodes = nodes
-        self.featureNode = featureNode
-        parameters = nodes.flatMap(\.layer.parameters)
+        featureNode = plan.feature
+        var known: Set<ObjectIdentifier> = []
+        parameters = nodes.flatMap(\.layer.parameters).filter { known.insert(ObjectIdentifier($0)).inserted }
     }
 
+    /// For messages.
+    package var name: String { architecture ?? graph.name }
     package var outputShape: Shape { nodes.last?.outputShape ?? inputShape }
     /// Whether it has batch normalisations, which keep statistics of the images that it was trained on.
     package var keepsStatistics: Bool { nodes.contains { $0.layer is BatchNorm } }
@@ -46,7 +69,11 @@ package final class Network {
     package var parameterCount: Int { trainedParameters.reduce(0) { $0 + $1.value.count } }
     /// Multiplications with weights for one input.
     package var multiplyAdds: Int {
-        nodes.reduce(0) { $0 + $1.layer.multiplyAdds(shapes(of: $1.inputs), output: $1.outputShape) }
+        nodes.reduce(0) { sum, node in
+            let (total, overflow) = sum.addingReportingOverflow(
+                node.layer.multiplyAdds(shapes(of: node.inputs), output: node.outputShape))
+            return overflow ? Int.max : total
+        }
     }
 
     package func shapes(of indices: [Int]) -> [Shape] {
@@ -57,52 +84,18 @@ package final class Network {
         parameters.first { $0.name == name }
     }
 
-    /// Copies all weights and buffers of a network of the same architecture.
+    /// Copies all weights and buffers of a network of the same graph.
     package func load(_ other: Network) {
-        precondition(other.architecture == architecture)
+        precondition(other.graph == graph)
         for (mine, theirs) in zip(parameters, other.parameters) { mine.value.load(theirs.value) }
     }
 
     package func copy() throws -> Network {
-        let copy = try Network(architecture: architecture)
+        let copy = try Network(graph, architecture: architecture)
         copy.load(self)
         return copy
     }
 
     /// Whether every weight is a finite number.
     package var isFinite: Bool { parameters.allSatisfy(\.value.isFinite) }
-}
-
-/// Puts a network together, node by node; each call returns the new node's index.
-package struct NetworkBuilder {
-    private let inputShape: Shape
-    private var nodes: [Network.Node] = []
-
-    /// - Parameter units: how many means and deviations the inputs have, which a first layer standardises; nil for none.
-    package init(inputShape: [Int], units: Int? = nil) throws {
-        self.inputShape = try Shape(inputShape)
-        if let units { try add(UnitScaling(InputUnits(count: units), .standardising)) }
-    }
-
-    /// Brings what the last node computes to units of its own.
-    package mutating func restore(units: Int?) throws {
-        if let units { try add(UnitScaling(InputUnits(count: units), .restoring)) }
-    }
-
-    @discardableResult
-    package mutating func add(_ layer: any Layer, inputs: [Int]) throws -> Int {
-        let shapes = inputs.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
-        nodes.append(Network.Node(layer: layer, inputs: inputs, outputShape: try layer.outputShape(shapes)))
-        return nodes.count - 1
-    }
-
-    /// After the node added last, or the network's input.
-    @discardableResult
-    package mutating func add(_ layer: any Layer) throws -> Int {
-        try add(layer, inputs: [nodes.count - 1])
-    }
-
-    package func build(architecture: String, featureNode: Int?) -> Network {
-        Network(architecture: architecture, inputShape: inputShape, nodes: nodes, featureNode: featureNode)
-    }
 }

@@ -27,11 +27,24 @@ package final class Parameter {
 
     package let allowed: Allowed
 
-    package init(name: String, shape: [Int], isTrained: Bool = true, allowed: Allowed = .finite) throws {
-        self.name = name
-        self.allowed = allowed
+    /// What new weights are drawn from.
+    package enum Initial: Equatable {
+        /// As PyTorch's linear and convolution layers: uniform in ±1/sqrt(fan-in), of which zeros are the start.
+        case uniform(fanIn: Int)
+        case constant(Float)
+        /// No weight: what it holds belongs to the network, and no draw changes it.
+        case kept
+    }
+
+    package let initial: Initial
+
+    package init(
+        name: String, shape: [Int], isTrained: Bool = true, allowed: Allowed = .finite, initial: Initial
+    ) throws {
+        (self.name, self.allowed, self.initial) = (name, allowed, initial)
         value = try Tensor(shape)
         gradient = isTrained ? try Tensor(shape) : nil
+        if case .constant(let number) = initial, number != 0 { value.fill(number) }
     }
 
     package var isTrained: Bool { gradient != nil }

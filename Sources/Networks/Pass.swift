@@ -45,7 +45,7 @@ package final class Pass {
     /// - Throws: `invalidArgument` when the input does not fit the network, `outOfMemory`.
     package init(_ network: Network, input: Batch, gradients: Gradients = [], _ compute: Compute) throws {
         guard network.inputShape.takes(input.shape) else {
-            throw DaflError.invalid("the input of \(network.architecture)", input.shape, "of shape \(network.inputShape)")
+            throw DaflError.invalid("the input of \(network.name)", input.shape, "of shape \(network.inputShape)")
         }
         self.network = network
         // Layers take height and width from the batch: an image seen as a vector must look like one to them.
@@ -92,11 +92,13 @@ package final class Pass {
                         trains: gradients.contains(.weights),
                         comparesStatistics: gradients.contains(.statistics), compute: compute)))
         }
+        shared = try SharedGradients(of: gradients.contains(.weights) ? steps : [])
         inputJoin = try GradientJoin(written[Network.input] ?? [], compute)
         inputGradient = inputJoin?.total
     }
 
     private let inputJoin: GradientJoin?
+    private let shared: SharedGradients
 
     /// Computes `output` and `features` from `input`.
     package func forward(training: Bool = false) {
@@ -112,11 +114,51 @@ package final class Pass {
 
     /// From `outputGradient` and `featuresGradient`, after `forward` for the same input.
     package func backward() {
-        for (operation, join) in zip(operations, joins).reversed() {
-            join?.complete()
-            operation.backward()
+        for step in operations.indices.reversed() {
+            joins[step]?.complete()
+            operations[step].backward()
+            shared.add(after: step)
         }
         inputJoin?.complete()
+    }
+}
+
+/// Adds up the gradients by weights that several nodes share, each of which overwrites what the one after it wrote.
+private final class SharedGradients {
+    private struct Sum {
+        let gradient: Tensor
+        let total: Tensor
+        let last: Int
+        let first: Int
+    }
+
+    private let sums: [Int: [Sum]]
+
+    init(of steps: [FusedStep]) throws {
+        var users: [ObjectIdentifier: (gradient: Tensor, steps: [Int])] = [:]
+        for (index, step) in steps.enumerated() {
+            for parameter in step.layer.parameters {
+                guard let gradient = parameter.gradient else { continue }
+                users[ObjectIdentifier(parameter), default: (gradient, [])].steps.append(index)
+            }
+        }
+        var sums: [Int: [Sum]] = [:]
+        for (gradient, steps) in users.values {
+            guard steps.count > 1, let first = steps.first, let last = steps.last else { continue }
+            let sum = Sum(gradient: gradient, total: try Tensor(gradient.shape), last: last, first: first)
+            for step in steps { sums[step, default: []].append(sum) }
+        }
+        self.sums = sums
+    }
+
+    /// After the backward pass of a step; the first step's comes last.
+    func add(after step: Int) {
+        for sum in sums[step] ?? [] {
+            let (gradient, total) = (sum.gradient, sum.total)
+            if step == sum.last { total.fill(0) }
+            for i in 0..<total.count { total[i] += gradient[i] }
+            if step == sum.first { gradient.load(total) }
+        }
     }
 }
 

@@ -56,7 +56,7 @@ extension Convolution: SingleImageLayer {
     func single(
         input: Shape, output: Shape, _ kernels: Kernels
     ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
-        guard stride == 1, padding == 0, dilation == 1, groups == 1 else { return nil }
+        guard stride.isBoth(1), padding.isAll(0), dilation.isBoth(1), groups == 1 else { return nil }
         let (weight, bias) = (weight.value, bias?.value)
         if output.count == outputs {  // the kernel covers the whole input
             let (inputs, outputs) = (input.count, outputs)
@@ -73,8 +73,9 @@ extension Linear: SingleImageLayer {
     func single(
         input: Shape, output: Shape, _ kernels: Kernels
     ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
-        let (weight, bias, inputs, outputs) = (weight.value, bias.value, input.count, output.count)
-        return { x, y in kernels.single_linear(x, weight.pointer, bias.pointer, y, inputs, outputs) }
+        guard positions == 1 else { return nil }
+        let (weight, bias, inputs, outputs) = (weight.value, bias?.value, input.count, output.count)
+        return { x, y in kernels.single_linear(x, weight.pointer, bias?.pointer, y, inputs, outputs) }
     }
 }
 

@@ -46,7 +46,7 @@ package final class Predictor {
         rows images: UnsafePointer<Float>, count: Int, features rows: UnsafeMutablePointer<Float>
     ) throws {
         guard network.featureNode != nil else {
-            throw DaflError(.unsupported, "a network \(network.architecture) has no features")
+            throw DaflError(.unsupported, "a network \(network.name) has no features")
         }
         try forEachBatch(of: images, count: count) { start, pass in
             guard let features = pass.features else { return }

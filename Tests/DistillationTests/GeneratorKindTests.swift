@@ -38,9 +38,9 @@ struct GeneratorKindTests {
 
     /// A linear teacher of any input.
     private func teacher(_ input: [Int], classes: Int) throws -> NetworkTeacher {
-        var builder = try NetworkBuilder(inputShape: input)
-        try builder.add(Linear(name: "fc", inputs: input.reduce(1, *), outputs: classes))
-        let network = builder.build(architecture: "linear", featureNode: nil)
+        var graph = Graph("linear", input: input)
+        graph.add(.linear, "fc", ["outputs": .integer(classes)])
+        let network = try Network(graph)
         var random = Philox(seed: 1, stream: .weights)
         network.initialise(&random)
         return NetworkTeacher(network)

@@ -6,9 +6,10 @@ import Testing
     private func pass(
         _ samples: Int, _ shape: [Int], epsilon: Float = 1e-5, momentum: Float = 0.1, gradients: Pass.Gradients = []
     ) throws -> Pass {
-        var builder = try NetworkBuilder(inputShape: shape)
-        try builder.add(BatchNorm(name: "bn", channels: shape[0], epsilon: epsilon, momentum: momentum))
-        let network = builder.build(architecture: "", featureNode: nil)
+        let network = try Network(shape) {
+            $0.add(
+                .batchNorm, "bn", ["epsilon": .number(Double(epsilon)), "momentum": .number(Double(momentum))])
+        }
         return try Pass(
             network, input: Batch(samples: samples, shape: Shape(shape)), gradients: gradients, Compute(threads: 2))
     }

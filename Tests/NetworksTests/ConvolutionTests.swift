@@ -75,15 +75,19 @@ import Testing
 
     @Test func groupsDivideTheChannels() throws {
         for groups in [0, -1, 2, 4] {
-            #expect(throws: DaflError.self) { try Convolution(name: "c", inputs: 4, outputs: 9, kernel: 3, groups: groups) }
+            #expect(throws: DaflError.self) {
+                try layer(.convolution, ["outputs": 9, "kernel": 3, "groups": .integer(groups)], of: [[4, 5, 5]])
+            }
         }
     }
 
     @Test func winogradIsForDenseConvolutionsOnly() throws {
         let compute = try Compute(threads: 1)
         func pays(dilation: Int, groups: Int) throws -> Bool {
-            let convolution = try Convolution(
-                name: "c", inputs: 64, outputs: 64, kernel: 3, padding: 1, dilation: dilation, groups: groups)
+            let attributes: [String: Attribute] = [
+                "outputs": 64, "kernel": 3, "padding": 1, "dilation": .integer(dilation), "groups": .integer(groups),
+            ]
+            let convolution = try #require(layer(.convolution, attributes, of: [[64, 8, 8]]) as? Convolution)
             return WinogradOperation.pays(convolution, upsampling: 1, compute)
         }
         #expect(try pays(dilation: 1, groups: 1))
@@ -93,9 +97,12 @@ import Testing
 
     /// All three passes of one convolution; errors are measured against the largest number of the result.
     private func check(_ shape: Case, _ compute: Compute, tolerance: Double) throws {
-        let convolution = try Convolution(
-            name: "c", inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
-            padding: shape.padding, dilation: shape.dilation, groups: shape.groups)
+        let attributes: [String: Attribute] = [
+            "outputs": .integer(shape.outputs), "kernel": .integer(shape.kernel), "stride": .integer(shape.stride),
+            "padding": .integer(shape.padding), "dilation": .integer(shape.dilation), "groups": .integer(shape.groups),
+        ]
+        let convolution = try #require(
+            NetworksTests.layer(.convolution, attributes, of: [[shape.inputs, shape.height, shape.width]]) as? Convolution)
         let layer: any Layer =
             shape.upsampling == 1
             ? convolution

@@ -11,7 +11,7 @@ import Testing
     @Test(arguments: levels)
     func batchNormWithLeakyReLU(level: Int) throws {
         for (samples, shape) in [(1, [1, 2, 2]), (17, [3, 5, 4]), (48, [7, 1, 1]), (5, [2, 17, 19])] {
-            let norm = try BatchNorm(name: "n", channels: shape[0], epsilon: 0.3)
+            let norm = try #require(layer(.batchNorm, ["epsilon": 0.3], of: [shape]) as? BatchNorm)
             for training in [true, false] {
                 try check(norm, LeakyReLU(slope: 0.2), samples, shape, level, training: training)
             }
@@ -24,25 +24,25 @@ import Testing
             (1, [1, 2, 2], 2, 2), (20, [3, 7, 8], 2, 2), (16, [2, 9, 9], 3, 3), (33, [1, 8, 7], 3, 2), (5, [2, 9, 8], 2, 3),
         ] {
             try check(
-                LeakyReLU.relu(), Pooling(.max, window: window, stride: stride), samples, shape, level, training: true)
+                LeakyReLU(slope: 0), pooling(.maxPool, window, stride: stride), samples, shape, level, training: true)
         }
     }
 
     @Test(arguments: levels)
     func upsamplingWithConvolution(level: Int) throws {
-        let convolution = try Convolution(name: "c", inputs: 6, outputs: 7, kernel: 3, padding: 1)
-        try check(Upsampling(), convolution, 19, [6, 5, 3], level, training: true)
+        let convolution = try layer(.convolution, ["outputs": 7, "kernel": 3, "padding": 1], of: [[6, 10, 6]])
+        try check(Upsampling(factor: 2), convolution, 19, [6, 5, 3], level, training: true)
     }
 
     @Test func layersThatDoNotFitStayApart() throws {
         let compute = try Compute(threads: 1)
-        #expect(LeakyReLU(slope: 0.1).fused(with: Pooling(.max, window: 2), compute) == nil)
-        #expect(LeakyReLU.relu().fused(with: Pooling(.average, window: 2), compute) == nil)
-        let convolution = try Convolution(name: "c", inputs: 6, outputs: 7, kernel: 3, padding: 1)
+        #expect(try LeakyReLU(slope: 0.1).fused(with: pooling(.maxPool, 2), compute) == nil)
+        #expect(try LeakyReLU(slope: 0).fused(with: pooling(.averagePool, 2), compute) == nil)
+        let convolution = try layer(.convolution, ["outputs": 7, "kernel": 3, "padding": 1], of: [[6, 9, 9]])
         #expect(Upsampling(factor: 3).fused(with: convolution, compute) == nil)
-        #expect(Upsampling().fused(with: convolution, try Compute(threads: 1, usesWinograd: false)) == nil)
-        let strided = try Convolution(name: "c", inputs: 6, outputs: 7, kernel: 3, stride: 2, padding: 1)
-        #expect(Upsampling().fused(with: strided, compute) == nil)
+        #expect(Upsampling(factor: 2).fused(with: convolution, try Compute(threads: 1, usesWinograd: false)) == nil)
+        let strided = try layer(.convolution, ["outputs": 7, "kernel": 3, "stride": 2, "padding": 1], of: [[6, 9, 9]])
+        #expect(Upsampling(factor: 2).fused(with: strided, compute) == nil)
     }
 
     @Test func aFeatureIsNeverFusedAway() throws {
@@ -74,6 +74,10 @@ import Testing
         }
         // Loose, because a LeakyReLU whose input is next to zero may bend either way.
         for (fused, direct) in zip(results[0], results[1]) { #expect(distance(fused, direct) < 3e-3) }
+    }
+
+    private func pooling(_ kind: LayerKind, _ window: Int, stride: Int? = nil) throws -> any Layer {
+        try layer(kind, ["window": .integer(window), "stride": .integer(stride ?? window)], of: [[1, 9, 9]])
     }
 
     /// Forward and backward through both layers, apart and fused.

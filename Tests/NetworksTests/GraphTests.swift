@@ -6,7 +6,7 @@ import Testing
 
 /// Networks that branch and join.
 @Suite struct GraphTests {
-    @Test(arguments: [residual, doubled, featured, generator])
+    @Test(arguments: [residual, doubled, featured, generator, shared])
     func gradientsOfBranchesAddUp(_ subject: Subject) throws {
         try checkGradients(subject, threads: [1, 2, 3])
     }
@@ -14,20 +14,18 @@ import Testing
     /// Three branches leave one node, two leave the input; the node is the feature too.
     static let residual = Subject(
         testDescription: "residual blocks", input: [2, 3, 3],
-        layers: { builder in
-            try builder.add(Convolution(name: "stem", inputs: 2, outputs: 3, kernel: 3, padding: 1))
-            let stem = try builder.add(LeakyReLU(slope: 0.2))
-            let wide = try builder.add(
-                Convolution(name: "wide", inputs: 3, outputs: 3, kernel: 3, padding: 1), inputs: [stem])
-            let narrow = try builder.add(Convolution(name: "narrow", inputs: 3, outputs: 3, kernel: 1), inputs: [stem])
-            let sum = try builder.add(Add(), inputs: [wide, narrow])
-            let block = try builder.add(Add(), inputs: [sum, stem])
-            let shortcut = try builder.add(
-                Convolution(name: "shortcut", inputs: 2, outputs: 3, kernel: 1), inputs: [Network.input])
-            try builder.add(Add(), inputs: [block, shortcut])
-            try builder.add(Tanh())
-            try builder.add(Linear(name: "fc", inputs: 27, outputs: 4))
-            return stem
+        nodes: { graph in
+            graph.add(.convolution, "stem", ["outputs": 3, "kernel": 3, "padding": 1])
+            let stem = graph.add(.leakyReLU, ["slope": 0.2])
+            graph.add(.convolution, "wide", inputs: [stem], ["outputs": 3, "kernel": 3, "padding": 1])
+            graph.add(.convolution, "narrow", inputs: [stem], ["outputs": 3, "kernel": 1])
+            graph.add(.add, "sum", inputs: ["wide", "narrow"])
+            graph.add(.add, "block", inputs: ["sum", stem])
+            graph.add(.convolution, "shortcut", inputs: [Graph.input], ["outputs": 3, "kernel": 1])
+            graph.add(.add, inputs: ["block", "shortcut"])
+            graph.add(.tanh)
+            graph.add(.linear, "fc", ["outputs": 4])
+            graph.feature = stem
         },
         reference: { x, weights in
             func convolution(_ name: String, _ x: Rows, kernel: Int) -> Rows {
@@ -45,16 +43,29 @@ import Testing
     /// Both inputs of a sum are the same node, and the network's input.
     static let doubled = Subject(
         testDescription: "x + x", input: [5],
-        layers: { builder in
-            try builder.add(Add(), inputs: [Network.input, Network.input])
-            return nil
-        },
+        nodes: { $0.add(.add, inputs: [Graph.input, Graph.input]) },
         reference: { x, _ in [x + x] })
+
+    /// Two layers have the same weights, and so has a third in a branch.
+    static let shared = Subject(
+        testDescription: "shared weights", input: [4],
+        nodes: { graph in
+            graph.add(.linear, "a", ["outputs": 4])
+            graph.add(.tanh)
+            graph.add(.linear, "b", ["outputs": 4, "weights_of": "a"])
+            graph.add(.linear, "c", inputs: [Graph.input], ["outputs": 4, "weights_of": "b"])
+            graph.add(.add, inputs: ["b", "c"])
+            graph.add(.linear, "fc", ["outputs": 2])
+        },
+        reference: { x, weights in
+            func a(_ x: Rows) -> Rows { Reference.linear(x, weights["a.weight"]!, weights["a.bias"]!) }
+            return [Reference.linear(a(a(x).map { tanh($0) }) + a(x), weights["fc.weight"]!, weights["fc.bias"]!)]
+        })
 
     /// The last node is the feature as well as the output.
     static let featured = Subject(
         testDescription: "features at the end", input: [5],
-        layers: { builder in try builder.add(Linear(name: "fc", inputs: 5, outputs: 3)) },
+        nodes: { $0.feature = $0.add(.linear, "fc", ["outputs": 3]) },
         reference: { x, weights in
             let y = Reference.linear(x, weights["fc.weight"]!, weights["fc.bias"]!)
             return [y, y]
@@ -64,17 +75,16 @@ import Testing
     static let generator = Subject(
         testDescription: "small generator", input: [3], samples: 17, training: true, mixesSamples: true,
         tolerance: 2e-4,
-        layers: { builder in
-            try builder.add(Linear(name: "l1", inputs: 3, outputs: 8))
-            try builder.add(Reshape(to: try Shape([2, 2, 2])))
-            try builder.add(BatchNorm(name: "bn0", channels: 2))
-            try builder.add(Upsampling())
-            try builder.add(Convolution(name: "conv1", inputs: 2, outputs: 2, kernel: 3, padding: 1))
-            try builder.add(BatchNorm(name: "bn1", channels: 2, epsilon: 0.8))
-            try builder.add(LeakyReLU(slope: 0.2))
-            try builder.add(Tanh())
-            try builder.add(BatchNorm(name: "bn2", channels: 2, affine: false))
-            return nil
+        nodes: { graph in
+            graph.add(.linear, "l1", ["outputs": 8])
+            graph.add(.reshape, ["shape": [2, 2, 2]])
+            graph.add(.batchNorm, "bn0")
+            graph.add(.upsample)
+            graph.add(.convolution, "conv1", ["outputs": 2, "kernel": 3, "padding": 1])
+            graph.add(.batchNorm, "bn1", ["epsilon": 0.8])
+            graph.add(.leakyReLU, ["slope": 0.2])
+            graph.add(.tanh)
+            graph.add(.batchNorm, "bn2", ["affine": false])
         },
         reference: { x, weights in
             func normalised(_ name: String, _ x: Rows, _ epsilon: Double) -> Rows {
@@ -93,10 +103,13 @@ import Testing
         })
 
     @Test func additionWantsTwoInputsOfOneShape() throws {
-        var builder = try NetworkBuilder(inputShape: [4])
-        let linear = try builder.add(Linear(name: "fc", inputs: 4, outputs: 3))
-        for inputs in [[linear], [linear, Network.input], [linear, linear, linear]] {
-            let error = #expect(throws: DaflError.self) { try builder.add(Add(), inputs: inputs) }
+        for inputs in [["fc"], ["fc", Graph.input], ["fc", "fc", "fc"]] {
+            let error = #expect(throws: DaflError.self) {
+                try Network([4]) {
+                    $0.add(.linear, "fc", ["outputs": 3])
+                    $0.add(.add, inputs: inputs)
+                }
+            }
             #expect(error?.status == .invalidArgument)
         }
     }

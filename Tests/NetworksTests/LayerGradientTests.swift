@@ -36,13 +36,13 @@ import Testing
                 "convolution \(input) to \(outputs), kernel \(kernel), stride \(stride), padding \(padding)",
             input: input,
             samples: samples,
-            layers: { builder in
-                try builder.add(
-                    Convolution(
-                        name: "conv", inputs: input[0], outputs: outputs, kernel: kernel, stride: stride,
-                        padding: padding,
-                        bias: bias))
-                return nil
+            nodes: {
+                $0.add(
+                    .convolution, "conv",
+                    [
+                        "outputs": .integer(outputs), "kernel": .integer(kernel), "stride": .integer(stride),
+                        "padding": .integer(padding), "bias": .flag(bias),
+                    ])
             },
             reference: { x, weights in
                 let shape = lane_convolution(
@@ -55,10 +55,7 @@ import Testing
     static let dense: [Subject] = [([7], 5, 18), ([1], 1, 1), ([3, 2, 2], 10, 33)].map { input, outputs, samples in
         Subject(
             testDescription: "linear \(input) to \(outputs)", input: input, samples: samples,
-            layers: { builder in
-                try builder.add(Linear(name: "fc", inputs: input.reduce(1, *), outputs: outputs))
-                return nil
-            },
+            nodes: { $0.add(.linear, "fc", ["outputs": .integer(outputs)]) },
             reference: { x, weights in [Reference.linear(x, weights["fc.weight"]!, weights["fc.bias"]!)] })
     }
 
@@ -78,10 +75,7 @@ import Testing
         Subject(
             testDescription: "batch norm \(input), epsilon \(epsilon), affine \(affine), training \(training)",
             input: input, samples: samples, training: training, mixesSamples: training,
-            layers: { builder in
-                try builder.add(BatchNorm(name: "bn", channels: input[0], epsilon: epsilon, affine: affine))
-                return nil
-            },
+            nodes: { $0.add(.batchNorm, "bn", ["epsilon": .number(Double(epsilon)), "affine": .flag(affine)]) },
             reference: { x, weights in
                 let (mean, variance) =
                     training
@@ -95,51 +89,48 @@ import Testing
     }
 
     static let elementwise: [Subject] = [
-        sole("ReLU", [5, 2, 1], { LeakyReLU.relu() }) { Reference.leakyReLU($0, slope: 0) },
-        sole("leaky ReLU", [5, 2, 1], { LeakyReLU(slope: 0.2) }) { Reference.leakyReLU($0, slope: Double(Float(0.2))) },
-        sole("leaky ReLU of the usual slope", [9], { LeakyReLU() }) {
+        sole("ReLU", [5, 2, 1], .relu) { Reference.leakyReLU($0, slope: 0) },
+        sole("leaky ReLU", [5, 2, 1], .leakyReLU, ["slope": 0.2]) { Reference.leakyReLU($0, slope: Double(Float(0.2))) },
+        sole("leaky ReLU of the usual slope", [9], .leakyReLU) {
             Reference.leakyReLU($0, slope: Double(Float(0.01)))
         },
-        sole("tanh", [7], { Tanh() }) { $0.map { tanh($0) } },
+        sole("tanh", [7], .tanh) { $0.map { tanh($0) } },
         // Enough numbers to be shared among threads.
-        sole("tanh of many", [1031], { Tanh() }) { $0.map { tanh($0) } },
-        sole("ReLU of many", [1031], { LeakyReLU.relu() }) { Reference.leakyReLU($0, slope: 0) },
+        sole("tanh of many", [1031], .tanh) { $0.map { tanh($0) } },
+        sole("ReLU of many", [1031], .relu) { Reference.leakyReLU($0, slope: 0) },
     ]
 
     static let resampling: [Subject] = [
-        sole("max pooling", [2, 4, 6], { Pooling(.max, window: 2) }) { Reference.maxPooling($0, window: 2, stride: 2) },
-        sole("overlapping max pooling", [2, 5, 7], { Pooling(.max, window: 3, stride: 2) }) {
+        sole("max pooling", [2, 4, 6], .maxPool, ["window": 2]) { Reference.maxPooling($0, window: 2, stride: 2) },
+        sole("overlapping max pooling", [2, 5, 7], .maxPool, ["window": 3, "stride": 2]) {
             Reference.maxPooling($0, window: 3, stride: 2)
         },
-        sole("max pooling with gaps", [3, 7, 5], { Pooling(.max, window: 2, stride: 3) }) {
+        sole("max pooling with gaps", [3, 7, 5], .maxPool, ["window": 2, "stride": 3]) {
             Reference.maxPooling($0, window: 2, stride: 3)
         },
-        sole("average pooling", [3, 5, 4], { Pooling(.average, window: 2) }) {
+        sole("average pooling", [3, 5, 4], .averagePool, ["window": 2]) {
             Reference.averagePooling($0, window: 2, stride: 2)
         },
-        sole("overlapping average pooling", [2, 5, 7], { Pooling(.average, window: 3, stride: 1) }) {
+        sole("overlapping average pooling", [2, 5, 7], .averagePool, ["window": 3, "stride": 1]) {
             Reference.averagePooling($0, window: 3, stride: 1)
         },
-        sole("upsampling", [3, 2, 3], { Upsampling() }) { Reference.upsampling($0, factor: 2) },
-        sole("threefold upsampling", [1, 2, 1], { Upsampling(factor: 3) }) { Reference.upsampling($0, factor: 3) },
-        sole("crop", [3, 4, 8], { Crop(height: 3, width: 5) }) { Reference.crop($0, 3, 5) },
-        sole("crop of rows", [2, 5, 3], { Crop(height: 2, width: 3) }) { Reference.crop($0, 2, 3) },
-        sole("crop to a pixel", [2, 4, 4], { Crop(height: 1, width: 1) }) { Reference.crop($0, 1, 1) },
-        sole("crop of nothing", [1, 2, 3], { Crop(height: 2, width: 3) }) { $0 },
-        sole("reshape", [12], { Reshape(to: try Shape([3, 2, 2])) }) { $0.reshaped([3, 2, 2]) },
-        sole("flatten", [3, 2, 2], { Reshape() }) { $0.reshaped([12]) },
+        sole("upsampling", [3, 2, 3], .upsample) { Reference.upsampling($0, factor: 2) },
+        sole("threefold upsampling", [1, 2, 1], .upsample, ["factor": 3]) { Reference.upsampling($0, factor: 3) },
+        sole("crop", [3, 4, 8], .crop, ["height": 3, "width": 5]) { Reference.crop($0, 3, 5) },
+        sole("crop of rows", [2, 5, 3], .crop, ["height": 2, "width": 3]) { Reference.crop($0, 2, 3) },
+        sole("crop to a pixel", [2, 4, 4], .crop, ["height": 1, "width": 1]) { Reference.crop($0, 1, 1) },
+        sole("crop of nothing", [1, 2, 3], .crop, ["height": 2, "width": 3]) { $0 },
+        sole("reshape", [12], .reshape, ["shape": [3, 2, 2]]) { $0.reshaped([3, 2, 2]) },
+        sole("flatten", [3, 2, 2], .flatten) { $0.reshaped([12]) },
     ]
 
     private static func sole(
-        _ name: String, _ input: [Int], _ layer: @escaping @Sendable () throws -> any Layer,
+        _ name: String, _ input: [Int], _ kind: LayerKind, _ attributes: [String: Attribute] = [:],
         reference: @escaping @Sendable (Rows) -> Rows
     ) -> Subject {
         Subject(
             testDescription: "\(name) of \(input)", input: input,
-            layers: { builder in
-                try builder.add(layer())
-                return nil
-            },
+            nodes: { $0.add(kind, attributes) },
             reference: { x, _ in [reference(x)] })
     }
 }

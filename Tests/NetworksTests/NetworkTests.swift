@@ -114,22 +114,18 @@ import Testing
     }
 
     @Test func layersRefuseInputsThatDoNotFit() throws {
-        let refusals: [(any Layer, [[Int]])] = [
-            (try Linear(name: "fc", inputs: 5, outputs: 2), [[4], [5, 2]]),
-            (
-                try Convolution(name: "conv", inputs: 2, outputs: 1, kernel: 3),
-                [[1, 5, 5], [2, 2, 5], [2, 5, 2], [2]]
-            ),
-            (try BatchNorm(name: "bn", channels: 3), [[2, 3, 3], [4]]),
-            (Pooling(.max, window: 3), [[1, 2, 5], [1, 5, 2], [9]]),
-            (Reshape(to: try Shape([2, 3])), [[5], [7]]),
+        let refusals: [(LayerKind, [String: Attribute], [[Int]])] = [
+            (.convolution, ["outputs": 1, "kernel": 3], [[2, 2, 5], [2, 5, 2], [2]]),
+            (.maxPool, ["window": 3], [[1, 2, 5], [1, 5, 2], [9]]),
+            (.reshape, ["shape": [2, 3]], [[5], [7]]),
+            (.units, ["count": 2], [[3, 2, 2], [1]]),
         ]
-        for (layer, inputs) in refusals {
+        for (kind, attributes, inputs) in refusals {
             for input in inputs {
-                let error = try #require(throws: DaflError.self) { try layer.outputShape([Shape(input)]) }
+                let error = try #require(throws: DaflError.self) { try Network(input) { $0.add(kind, attributes) } }
                 #expect(error.status == .invalidArgument)
             }
-            #expect(throws: DaflError.self) { try layer.outputShape([]) }
+            #expect(throws: DaflError.self) { try Network([2, 9, 9]) { $0.add(kind, inputs: [], attributes) } }
         }
     }
 

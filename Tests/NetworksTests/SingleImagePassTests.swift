@@ -35,11 +35,11 @@ import Testing
     /// Widths around whole vectors, other strides and kernels than LeNet's.
     @Test(arguments: [(7, 3, 2, 2), (12, 5, 3, 1), (36, 5, 2, 3), (37, 3, 3, 2), (45, 7, 2, 2)])
     func anyWidth(side: Int, kernel: Int, window: Int, stride: Int) throws {
-        var builder = try NetworkBuilder(inputShape: [2, side, side])
-        try builder.add(Convolution(name: "a", inputs: 2, outputs: 5, kernel: kernel))
-        try builder.add(LeakyReLU(slope: 0.2))
-        let pooled = try builder.add(Pooling(.max, window: window, stride: stride))
-        let network = builder.build(architecture: "test", featureNode: pooled)
+        let network = try Network([2, side, side], feature: "pooled") {
+            $0.add(.convolution, "a", ["outputs": 5, "kernel": .integer(kernel)])
+            $0.add(.leakyReLU, ["slope": 0.2])
+            $0.add(.maxPool, "pooled", ["window": .integer(window), "stride": .integer(stride)])
+        }
         var random = Philox(seed: 2, stream: .weights)
         network.initialise(&random)
 

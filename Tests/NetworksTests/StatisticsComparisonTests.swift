@@ -6,15 +6,15 @@ import Testing
 struct StatisticsComparisonTests {
     /// Two normalisations, the first of them with an activation to be fused, between linear layers.
     private func pass(samples: Int, _ gradients: Pass.Gradients) throws -> Pass {
-        var builder = try NetworkBuilder(inputShape: [6])
-        try builder.add(Linear(name: "l1", inputs: 6, outputs: 12))
-        try builder.add(Reshape(to: Shape([3, 2, 2])))
-        try builder.add(BatchNorm(name: "bn1", channels: 3))
-        try builder.add(LeakyReLU(slope: 0.2))
-        try builder.add(Reshape(to: Shape([12])))
-        try builder.add(Linear(name: "l2", inputs: 12, outputs: 5))
-        try builder.add(BatchNorm(name: "bn2", channels: 5))
-        let network = builder.build(architecture: "", featureNode: nil)
+        let network = try Network([6]) {
+            $0.add(.linear, "l1", ["outputs": 12])
+            $0.add(.reshape, ["shape": [3, 2, 2]])
+            $0.add(.batchNorm, "bn1")
+            $0.add(.leakyReLU, ["slope": 0.2])
+            $0.add(.flatten)
+            $0.add(.linear, "l2", ["outputs": 5])
+            $0.add(.batchNorm, "bn2")
+        }
         var random = Philox(seed: 4, stream: .check)
         network.drawParameters(&random)
         let pass = try Pass(
@@ -44,9 +44,7 @@ struct StatisticsComparisonTests {
     }
 
     @Test func aBatchWithTheKeptStatisticsIsAtNoDistance() throws {
-        var builder = try NetworkBuilder(inputShape: [2])
-        try builder.add(BatchNorm(name: "bn", channels: 2))
-        let network = builder.build(architecture: "", featureNode: nil)
+        let network = try Network([2]) { $0.add(.batchNorm, "bn") }
         let pass = try Pass(
             network, input: Batch(samples: 4, shape: Shape([2])), gradients: [.input, .statistics], Compute(threads: 1))
         for (i, (a, b)) in [(1, 3), (-1, 3), (1, -3), (-1, -3)].enumerated() {

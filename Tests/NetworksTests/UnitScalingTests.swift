@@ -62,7 +62,7 @@ struct UnitScalingTests {
             let units = try InputUnits(count: count)
             for i in 0..<count { (units.mean.value[i], units.deviation.value[i]) = (Float(i % 5), Float(1 + i % 3)) }
             let copy = try network.copy(units: units)
-            #expect(copy.parameterCount == network.parameterCount && copy.architecture.hasSuffix("units=\(count))"))
+            #expect(copy.parameterCount == network.parameterCount && copy.architecture?.hasSuffix("units=\(count))") == true)
             #expect(copy.inputUnits?.count == count && network.inputUnits == nil)
             let (standard, raw) = (try Batch(samples: 3, shape: network.inputShape), try Batch(samples: 3, shape: network.inputShape))
             var random = Philox(seed: 2, stream: .check)
@@ -89,7 +89,7 @@ struct UnitScalingTests {
 
     @Test func aGeneratorMakesItsOutputsInThem() throws {
         let generator = try Network(architecture: "dafl-generator(latent=4,side=8,width=4)", seed: 1)
-        let copy = try generator.copy(units: InputUnits(mean: 100, deviation: 50))
+        let copy = try generator.copy(units: InputUnits(mean: 100, deviation: 50), .restoring)
         let noise = try Batch(samples: 16, shape: generator.inputShape)
         var random = Philox(seed: 1, stream: .noise)
         random.fillNormal(noise)

@@ -46,8 +46,8 @@ import Training
     @Test(arguments: settings, [1, 3]) func stepsAreTheFormulas(_ setting: Setting, threads: Int) throws {
         var random = Philox(seed: 1, stream: .check)
         let parameters = [
-            try Parameter(name: "small", shape: [3, 7]), try Parameter(name: "large", shape: [129, 129]),
-            try Parameter(name: "buffer", shape: [4], isTrained: false),
+            try Parameter(name: "small", shape: [3, 7], initial: .kept), try Parameter(name: "large", shape: [129, 129], initial: .kept),
+            try Parameter(name: "buffer", shape: [4], isTrained: false, initial: .kept),
         ]
         for parameter in parameters {
             for i in 0..<parameter.value.count { parameter.value[i] = random.nextNormal() }

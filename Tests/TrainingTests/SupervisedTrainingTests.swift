@@ -152,10 +152,10 @@ import Training
 
     /// Training is what running statistics come from.
     @Test func batchNormLearnsItsRunningStatisticsOnTheWay() throws {
-        var builder = try NetworkBuilder(inputShape: [3])
-        try builder.add(BatchNorm(name: "bn", channels: 3))
-        try builder.add(Linear(name: "fc", inputs: 3, outputs: 3))
-        let network = builder.build(architecture: "", featureNode: nil)
+        var graph = Graph("test", input: [3])
+        graph.add(.batchNorm, "bn")
+        graph.add(.linear, "fc", ["outputs": 3])
+        let network = try Network(graph)
         let problem = Problem(count: 90, seed: 6)
         try training { $0.epochs = 30 }.train(
             network, rows: problem.rows, labels: problem.labels, count: 90, Compute(threads: 1)

@@ -39,7 +39,7 @@ final class MetadataSource: ImageSource {
         self.teacher = pass
         self.features = features
         featureTargets = try Batch(samples: options.batchSize, shape: features.shape)
-        pixels = try Parameter(name: "pixels", shape: [images.count])
+        pixels = try Parameter(name: "pixels", shape: [images.count], initial: .kept)
         optimizer = try Adam([pixels], compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.options = options

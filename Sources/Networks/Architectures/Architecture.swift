@@ -35,6 +35,9 @@ package struct Architecture {
         if let units, units < 1 { throw DaflError.invalid("units of architecture \"\(text)\"", units, "at least 1") }
     }
 
+    /// Whether it is a generator, whose units are those of its outputs.
+    var makesImages: Bool { name.hasPrefix("dafl-") }
+
     /// The text of an architecture with units.
     static func adding(units: Int, to text: String) -> String {
         let argument = "\(unitsName)=\(units))"
@@ -80,12 +83,22 @@ extension Network {
     /// A network whose weights are about to be set: those of linear and convolution layers are zero.
     /// - Throws: as with a seed.
     package convenience init(architecture text: String) throws {
-        let network = try Network.plan(Architecture(text))
-        self.init(
-            architecture: text, inputShape: network.inputShape, nodes: network.nodes, featureNode: network.featureNode)
+        try self.init(Graph(architecture: text), architecture: text)
+    }
+}
+
+extension Graph {
+    /// The graph that a string names.
+    /// - Throws: `invalidArgument` for an unknown or impossible architecture.
+    package init(architecture text: String) throws {
+        let architecture = try Architecture(text)
+        let graph = try Graph.standard(architecture)
+        let direction = architecture.makesImages ? UnitScaling.Direction.restoring : .standardising
+        self = architecture.units.map { graph.adding(units: $0, direction) } ?? graph
     }
 
-    private static func plan(_ architecture: Architecture) throws -> Network {
+    /// Between standardised inputs and outputs.
+    private static func standard(_ architecture: Architecture) throws -> Graph {
         switch architecture.name {
         case "lenet5": return try lenet5(architecture, divisor: 1)
         case "lenet5-half": return try lenet5(architecture, divisor: 2)

@@ -1,9 +1,9 @@
 import Numerics
 
-extension Network {
+extension Graph {
     /// "mlp-784-1200-1200-10": linear layers fc1, fc2, ... of the given sizes with ReLU between them. The feature is the last
     /// hidden layer; "mlp-784-10", a linear classifier, has none.
-    static func multilayerPerceptron(_ architecture: Architecture) throws -> Network {
+    static func multilayerPerceptron(_ architecture: Architecture) throws -> Graph {
         _ = try architecture.values([])
         let sizes = architecture.name.dropFirst("mlp-".count).split(separator: "-", omittingEmptySubsequences: false)
             .map { Int($0) ?? 0 }
@@ -12,12 +12,11 @@ extension Network {
                 "architecture", "\"\(architecture.name)\"",
                 "mlp-<inputs>-<hidden>-...-<classes> with sizes from 1 to \(Architecture.limit)")
         }
-        var builder = try NetworkBuilder(inputShape: [sizes[0]], units: architecture.units)
-        var feature: Int?
+        var graph = Graph(architecture.name, input: [sizes[0]])
         for i in 1..<sizes.count {
-            try builder.add(Linear(name: "fc\(i)", inputs: sizes[i - 1], outputs: sizes[i]))
-            if i < sizes.count - 1 { feature = try builder.add(LeakyReLU.relu()) }
+            graph.add(.linear, "fc\(i)", ["outputs": .integer(sizes[i])])
+            if i < sizes.count - 1 { graph.feature = graph.add(.relu) }
         }
-        return builder.build(architecture: architecture.name, featureNode: feature)
+        return graph
     }
 }

@@ -5,13 +5,17 @@ package final class LeakyReLU: FusibleLayer {
     let slope: Float
 
     /// - Parameter slope: at least 0.
-    package init(slope: Float = 0.01) {
+    init(slope: Float) {
         self.slope = slope
     }
 
-    package static func relu() -> LeakyReLU { LeakyReLU(slope: 0) }
+    /// `slope`, 0.01.
+    convenience init(_ blueprint: Blueprint) throws {
+        // A negative slope would leave the sign of x unknown, of which the gradient is made.
+        self.init(slope: try blueprint.number("slope", 0...1e6, or: 0.01))
+    }
 
-    package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "LeakyReLU") }
+    package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "a leaky ReLU") }
 
     package func plan(_ site: Site) throws -> any Operation { LeakyReLUOperation(site, slope: slope) }
 
@@ -47,9 +51,7 @@ final class LeakyReLUOperation: Operation {
 }
 
 package final class Tanh: Layer {
-    package init() {}
-
-    package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "Tanh") }
+    package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "tanh") }
 
     package func plan(_ site: Site) throws -> any Operation { TanhOperation(site) }
 }

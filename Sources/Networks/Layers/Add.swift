@@ -2,8 +2,6 @@ import Numerics
 
 /// The sum of two inputs of one shape: where a residual connection joins.
 package final class Add: Layer {
-    package init() {}
-
     package func outputShape(_ inputs: [Shape]) throws -> Shape {
         guard inputs.count == 2, inputs[0] == inputs[1] else {
             throw DaflError.invalid("the inputs of an addition", "\(inputs)", "two of the same shape")

@@ -13,18 +13,17 @@ package final class BatchNorm: FusibleLayer {
     /// The new batch's share in the running statistics, as PyTorch defines it.
     var momentum: Float
 
-    /// - Parameter affine: whether weight and bias exist.
-    package init(
-        name: String, channels: Int, epsilon: Float = 1e-5, momentum: Float = 0.1, affine: Bool = true
-    ) throws {
-        (self.channels, self.epsilon, self.momentum) = (channels, epsilon, momentum)
-        weight = affine ? try Parameter(name: "\(name).weight", shape: [channels]) : nil
-        bias = affine ? try Parameter(name: "\(name).bias", shape: [channels]) : nil
-        runningMean = try Parameter(name: "\(name).running_mean", shape: [channels], isTrained: false)
-        runningVariance = try Parameter(
-            name: "\(name).running_var", shape: [channels], isTrained: false, allowed: .finiteAndNotNegative)
-        weight?.value.fill(1)
-        runningVariance.value.fill(1)
+    /// `epsilon`, 1e-5; `momentum`, 0.1; `affine`, true: whether weight and bias exist.
+    init(_ blueprint: Blueprint) throws {
+        channels = try blueprint.soleInput().channelsHeightWidth.channels
+        epsilon = try blueprint.number("epsilon", 0...1e6, or: 1e-5)
+        momentum = try blueprint.number("momentum", 0...1, or: 0.1)
+        let isAffine = try blueprint.flag("affine", or: true)
+        weight = isAffine ? try blueprint.parameter("weight", [channels], initial: .constant(1)) : nil
+        bias = isAffine ? try blueprint.parameter("bias", [channels], initial: .constant(0)) : nil
+        runningMean = try blueprint.parameter("running_mean", [channels], isTrained: false, initial: .constant(0))
+        runningVariance = try blueprint.parameter(
+            "running_var", [channels], isTrained: false, allowed: .finiteAndNotNegative, initial: .constant(1))
     }
 
     package var parameters: [Parameter] { [weight, bias, runningMean, runningVariance].compactMap { $0 } }

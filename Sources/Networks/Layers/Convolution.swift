@@ -8,52 +8,59 @@ package final class Convolution: Layer {
     package let bias: Parameter?
     let inputs: Int
     let outputs: Int
-    let kernel: Int
-    let stride: Int
-    let padding: Int
-    let dilation: Int
+    let kernel: Extent
+    let stride: Extent
+    let padding: Border
+    let dilation: Extent
     let groups: Int
 
-    /// - Parameter groups: divides `inputs` and `outputs`; as many as inputs make a depthwise convolution.
-    package init(
-        name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
-        groups: Int = 1, bias: Bool = true
-    ) throws {
-        guard groups >= 1, inputs % groups == 0, outputs % groups == 0 else {
-            throw DaflError.invalid("groups of \(name)", groups, "a divisor of \(inputs) inputs and \(outputs) outputs")
+    /// `outputs`, `kernel`; `stride`, 1; `padding`, 0; `dilation`, 1; `groups`, 1, which divides inputs and outputs: as many as
+    /// inputs make a depthwise convolution; `bias`, true.
+    init(_ blueprint: Blueprint) throws {
+        inputs = try blueprint.soleInput().channelsHeightWidth.channels
+        outputs = try blueprint.whole("outputs", 1...Blueprint.limit)
+        kernel = try blueprint.extent("kernel", 1...Blueprint.limit)
+        stride = try blueprint.extent("stride", 1...Blueprint.limit, or: 1)
+        padding = try blueprint.border("padding")
+        dilation = try blueprint.extent("dilation", 1...Blueprint.limit, or: 1)
+        groups = try blueprint.whole("groups", 1...Blueprint.limit, or: 1)
+        guard inputs % groups == 0, outputs % groups == 0 else {
+            throw blueprint.invalid("groups", groups, "a divisor of its \(inputs) inputs and \(outputs) outputs")
         }
-        (self.inputs, self.outputs, self.kernel, self.stride, self.padding) = (inputs, outputs, kernel, stride, padding)
-        (self.dilation, self.groups) = (dilation, groups)
-        weight = try Parameter(name: "\(name).weight", shape: [outputs, inputs / groups, kernel, kernel])
-        self.bias = bias ? try Parameter(name: "\(name).bias", shape: [outputs]) : nil
+        let fan = try Shape([inputs / groups, kernel.y, kernel.x])
+        weight = try blueprint.parameter("weight", [outputs] + fan.dimensions, initial: .uniform(fanIn: fan.count))
+        bias = try blueprint.flag("bias", or: true)
+            ? blueprint.parameter("bias", [outputs], initial: .uniform(fanIn: fan.count)) : nil
     }
 
     package var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
 
     /// Pixels from the first tap to the last, both included.
-    private var span: Int { (kernel - 1) * dilation + 1 }
+    private var span: Extent { Extent(y: (kernel.y - 1) * dilation.y + 1, x: (kernel.x - 1) * dilation.x + 1) }
 
     package func outputShape(_ shapes: [Shape]) throws -> Shape {
         let input = try soleInput(shapes, of: weight.name)
         let (channels, height, width) = input.channelsHeightWidth
-        guard channels == inputs, min(height, width) + 2 * padding >= span else {
+        guard channels == inputs, height + padding.vertical >= span.y, width + padding.horizontal >= span.x else {
             throw DaflError.invalid(
                 "the input of \(weight.name)", input,
-                "[\(inputs), height, width] with height and width at least \(max(1, span - 2 * padding))")
+                "[\(inputs), height, width] with height at least \(max(1, span.y - padding.vertical)) and width at least "
+                    + "\(max(1, span.x - padding.horizontal))")
         }
         return try Shape([
-            outputs, (height + 2 * padding - span) / stride + 1, (width + 2 * padding - span) / stride + 1,
+            outputs, (height + padding.vertical - span.y) / stride.y + 1,
+            (width + padding.horizontal - span.x) / stride.x + 1,
         ])
     }
 
     package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int {
-        output.count * (inputs / groups) * kernel * kernel
+        product(output.count, inputs / groups, kernel.y, kernel.x)
     }
 
     package func plan(_ site: Site) throws -> any Operation {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
-        if padding == 0, dilation == 1, groups == 1, height == kernel, width == kernel {
+        if padding.isAll(0), dilation.isBoth(1), groups == 1, height == kernel.y, width == kernel.x {
             return try LinearOperation(site, weight: weight, bias: bias)
         }
         if WinogradOperation.pays(self, upsampling: 1, site.compute) {
@@ -68,8 +75,8 @@ package final class Convolution: Layer {
         return lane_convolution(
             inputs: inputs, input_height: height, input_width: width,
             outputs: outputs, output_height: outputHeight, output_width: outputWidth,
-            kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding,
-            dilation: dilation, groups: groups)
+            kernel_height: kernel.y, kernel_width: kernel.x, stride: stride.y, padding: padding.top,
+            dilation: dilation.y, groups: groups)
     }
 }
 

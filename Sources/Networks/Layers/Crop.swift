@@ -6,8 +6,10 @@ package final class Crop: Layer {
     private let height: Int
     private let width: Int
 
-    package init(height: Int, width: Int) {
-        (self.height, self.width) = (height, width)
+    /// `height` and `width`.
+    init(_ blueprint: Blueprint) throws {
+        height = try blueprint.whole("height", 1...Blueprint.limit)
+        width = try blueprint.whole("width", 1...Blueprint.limit)
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape {

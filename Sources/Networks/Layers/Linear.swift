@@ -3,49 +3,61 @@ import Numerics
 /// y = W x + b. weight [outputs, inputs], bias [outputs].
 package final class Linear: Layer {
     package let weight: Parameter
-    package let bias: Parameter
+    package let bias: Parameter?
     private let inputs: Int
     private let outputs: Int
+    let positions: Int
+    private let shape: Shape
 
-    package init(name: String, inputs: Int, outputs: Int) throws {
-        (self.inputs, self.outputs) = (inputs, outputs)
-        weight = try Parameter(name: "\(name).weight", shape: [outputs, inputs])
-        bias = try Parameter(name: "\(name).bias", shape: [outputs])
-    }
-
-    package var parameters: [Parameter] { [weight, bias] }
-
-    package func outputShape(_ shapes: [Shape]) throws -> Shape {
-        let input = try soleInput(shapes, of: weight.name)
-        guard input.count == inputs else {
-            throw DaflError.invalid("the input of \(weight.name), \(input),", input.count, "\(inputs) numbers")
+    /// `outputs`; `bias`, true; `axis`, "all" of the input flattened, or "last": the same weights at every place of the
+    /// other dimensions.
+    init(_ blueprint: Blueprint) throws {
+        let input = try blueprint.soleInput()
+        outputs = try blueprint.whole("outputs", 1...Int.max)
+        switch try blueprint.choice("axis", or: Axis.all) {
+        case .all: (inputs, shape) = (input.count, try Shape([outputs]))
+        case .last:
+            inputs = input.dimensions.last ?? 1
+            shape = try Shape(input.dimensions.dropLast() + [outputs])
         }
-        return try Shape([outputs])
+        positions = input.count / inputs
+        weight = try blueprint.parameter("weight", [outputs, inputs], initial: .uniform(fanIn: inputs))
+        bias = try blueprint.flag("bias", or: true)
+            ? blueprint.parameter("bias", [outputs], initial: .uniform(fanIn: inputs)) : nil
     }
 
-    package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int { inputs * outputs }
+    private enum Axis: String, CaseIterable { case all, last }
+
+    package var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+
+    package func outputShape(_ shapes: [Shape]) throws -> Shape { shape }
+
+    package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int { product(output.count, inputs) }
 
     package func plan(_ site: Site) throws -> any Operation {
-        try LinearOperation(site, weight: weight, bias: bias)
+        try LinearOperation(site, weight: weight, bias: bias, positions: positions)
     }
 }
 
-/// y = W x + b with W [outputs, inputs] and flattened x, on samples in lanes as they are.
+/// y = W x + b with W [outputs, inputs] and flattened x, on samples in lanes as they are; or at each of several positions of
+/// x, which then are nothing but more blocks of samples.
 final class LinearOperation: Operation {
     private let site: Site
     private let weight: Parameter
     private let bias: Parameter?
     private let inputs: Int
     private let outputs: Int
+    private let blocks: Int
     private let inputColumns: Tensor?  // for the gradient by the weights
 
-    init(_ site: Site, weight: Parameter, bias: Parameter?) throws {
+    init(_ site: Site, weight: Parameter, bias: Parameter?, positions: Int = 1) throws {
         self.site = site
         self.weight = weight
         self.bias = bias
-        (inputs, outputs) = (site.inputs[0].value.elements, site.output.value.elements)
+        (inputs, outputs) = (site.inputs[0].value.elements / positions, site.output.value.elements / positions)
+        blocks = site.output.value.blocks * positions
         let columns = (inputs + Batch.lanes - 1) / Batch.lanes * Batch.lanes
-        inputColumns = site.trains ? try Tensor([columns, site.output.value.blocks * Batch.lanes]) : nil
+        inputColumns = site.trains ? try Tensor([columns, blocks * Batch.lanes]) : nil
         if site.trains || site.inputs[0].gradient != nil {
             try site.compute.reserveScratch(kernels.linear_scratch(inputs, outputs))
         }
@@ -55,7 +67,7 @@ final class LinearOperation: Operation {
 
     func forward(training: Bool) {
         let (x, y) = (site.inputs[0].value, site.output.value)
-        share(y.blocks, outputs) { _, blocks, range in
+        share(blocks, outputs) { _, blocks, range in
             kernels.linear(
                 x.pointer, weight.value.pointer, bias?.value.pointer, y.pointer, inputs, outputs, blocks.lowerBound,
                 blocks.upperBound, range.lowerBound, range.upperBound)
@@ -68,17 +80,17 @@ final class LinearOperation: Operation {
             let x = site.inputs[0].value
             site.compute.parallel((inputs + Batch.lanes - 1) / Batch.lanes) { range in
                 kernels.lanes_to_columns(
-                    x.pointer, inputColumns.pointer, x.blocks, inputs, range.lowerBound, range.upperBound)
+                    x.pointer, inputColumns.pointer, blocks, inputs, range.lowerBound, range.upperBound)
             }
             site.compute.parallelWithIndex(outputs) { share, range in
                 kernels.linear_weight_gradient(
-                    inputColumns.pointer, dy.pointer, dw.pointer, site.compute.scratch(of: share), dy.blocks, inputs,
+                    inputColumns.pointer, dy.pointer, dw.pointer, site.compute.scratch(of: share), blocks, inputs,
                     outputs, range.lowerBound, range.upperBound)
             }
-            if let db = bias?.gradient { kernels.channel_sums(dy.pointer, dy.blocks, outputs, 1, db.pointer, 0, outputs) }
+            if let db = bias?.gradient { kernels.channel_sums(dy.pointer, blocks, outputs, 1, db.pointer, 0, outputs) }
         }
         guard let dx = site.inputs[0].gradient else { return }
-        share(dy.blocks, inputs) { share, blocks, range in
+        share(blocks, inputs) { share, blocks, range in
             kernels.linear_input_gradient(
                 dy.pointer, weight.value.pointer, dx.pointer, site.compute.scratch(of: share), inputs, outputs,
                 blocks.lowerBound, blocks.upperBound, range.lowerBound, range.upperBound)

@@ -6,17 +6,19 @@ package final class Pooling: Layer {
     package enum Kind: String { case max, average }
 
     let kind: Kind
-    private let window: Int
-    private let stride: Int
+    private let window: Extent
+    private let stride: Extent
     /// Whether it pools ReLU of its input.
     private let rectifies: Bool
 
-    /// - Parameter stride: nil for windows side by side.
-    package convenience init(_ kind: Kind, window: Int, stride: Int? = nil) {
-        self.init(kind, window: window, stride: stride ?? window, rectifies: false)
+    /// `window`; `stride`, the window's own for windows side by side.
+    convenience init(_ kind: Kind, _ blueprint: Blueprint) throws {
+        let window = try blueprint.extent("window", 1...Blueprint.limit)
+        let stride = blueprint.node.attributes["stride"] == nil ? window : try blueprint.extent("stride", 1...Blueprint.limit)
+        self.init(kind, window: window, stride: stride, rectifies: false)
     }
 
-    private init(_ kind: Kind, window: Int, stride: Int, rectifies: Bool) {
+    private init(_ kind: Kind, window: Extent, stride: Extent, rectifies: Bool) {
         self.kind = kind
         self.window = window
         self.stride = stride
@@ -31,10 +33,10 @@ package final class Pooling: Layer {
     package func outputShape(_ inputs: [Shape]) throws -> Shape {
         let input = try soleInput(inputs, of: "\(kind) pooling")
         let (channels, height, width) = input.channelsHeightWidth
-        guard min(height, width) >= window else {
-            throw DaflError.invalid("the input of \(kind) pooling", input, "at least \(window) pixels high and wide")
+        guard height >= window.y, width >= window.x else {
+            throw DaflError.invalid("the input of \(kind) pooling", input, "at least \(window.y) pixels high and \(window.x) wide")
         }
-        return try Shape([channels, (height - window) / stride + 1, (width - window) / stride + 1])
+        return try Shape([channels, (height - window.y) / stride.y + 1, (width - window.x) / stride.x + 1])
     }
 
     package func plan(_ site: Site) throws -> any Operation {
@@ -45,7 +47,7 @@ package final class Pooling: Layer {
         let ((channels, height, width), (_, outputHeight, outputWidth)) = (input.channelsHeightWidth, output.channelsHeightWidth)
         return lane_pooling(
             channels: channels, input_height: height, input_width: width, output_height: outputHeight,
-            output_width: outputWidth, window: window, stride: stride, rectifies: rectifies ? 1 : 0)
+            output_width: outputWidth, window: window.y, stride: stride.y, rectifies: rectifies ? 1 : 0)
     }
 }
 

@@ -4,9 +4,12 @@ import Numerics
 package final class Reshape: Layer {
     private let shape: Shape?
 
-    /// - Parameter shape: nil flattens to one dimension.
-    package init(to shape: Shape? = nil) {
-        self.shape = shape
+    /// Flattens to one dimension.
+    init() { shape = nil }
+
+    /// `shape`, of as many numbers.
+    init(_ blueprint: Blueprint) throws {
+        shape = try Shape(blueprint.list("shape", 1...Int.max) ?? [blueprint.soleInput().count])
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape {

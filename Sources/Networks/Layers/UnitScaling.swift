@@ -6,14 +6,15 @@ import Numerics
 ///
 /// `InputUnits` says what mean and deviation are of. They are buffers: no training changes them.
 package final class UnitScaling: Layer {
-    package enum Direction { case standardising, restoring }
+    package enum Direction: String, CaseIterable { case standardising, restoring }
 
     let units: InputUnits
     let direction: Direction
 
-    package init(_ units: InputUnits, _ direction: Direction) {
-        self.units = units
-        self.direction = direction
+    /// `count`, how many means and deviations: see `InputUnits`; `direction`.
+    init(_ blueprint: Blueprint) throws {
+        units = try InputUnits(count: blueprint.whole("count", 1...Int.max))
+        direction = try blueprint.choice("direction", or: Direction.standardising)
     }
 
     package var parameters: [Parameter] { [units.mean, units.deviation] }
@@ -82,9 +83,14 @@ final class UnitScalingOperation: Operation {
 extension Network {
     /// A network that does nothing but this.
     package convenience init(scaling shape: Shape, _ units: InputUnits, _ direction: UnitScaling.Direction) throws {
-        var builder = try NetworkBuilder(inputShape: shape.dimensions)
-        try builder.add(UnitScaling(units, direction))
-        let network = builder.build(architecture: "units", featureNode: nil)
-        self.init(architecture: "units", inputShape: network.inputShape, nodes: network.nodes, featureNode: nil)
+        var graph = Graph("units", input: shape.dimensions)
+        graph.add(units: units.count, direction)
+        try self.init(graph)
+        load(units)
+    }
+
+    /// Sets what its unit scalings hold.
+    func load(_ units: InputUnits) {
+        for case let scaling as UnitScaling in nodes.map(\.layer) { scaling.units.load(units) }
     }
 }

@@ -4,8 +4,13 @@ import Numerics
 package final class Upsampling: FusibleLayer {
     private let factor: Int
 
-    package init(factor: Int = 2) {
+    init(factor: Int) {
         self.factor = factor
+    }
+
+    /// `factor`, 2.
+    convenience init(_ blueprint: Blueprint) throws {
+        self.init(factor: try blueprint.whole("factor", 1...1024, or: 2))
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape {

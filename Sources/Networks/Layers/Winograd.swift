@@ -18,8 +18,8 @@ final class WinogradOperation: Operation {
         let (inputs, outputs) = (convolution.inputs, convolution.outputs)
         // The transforms cost about as much as so many multiplications for each channel.
         let transforms = upsampling == 2 ? 2 : 4
-        return compute.usesWinograd && convolution.kernel == 3 && convolution.stride == 1 && convolution.padding == 1
-            && convolution.dilation == 1 && convolution.groups == 1 && inputs * outputs >= transforms * (inputs + outputs)
+        return compute.usesWinograd && convolution.kernel.isBoth(3) && convolution.stride.isBoth(1)
+            && convolution.padding.isAll(1) && convolution.dilation.isBoth(1) && convolution.groups == 1 && inputs * outputs >= transforms * (inputs + outputs)
     }
 
     /// - Parameter upsampling: 2 to convolve the input's upsampling by 2, else 1.

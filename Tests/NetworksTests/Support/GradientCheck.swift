@@ -14,15 +14,13 @@ struct Subject: Sendable, CustomTestStringConvertible {
     var mixesSamples = false
     /// How far float32 may be from Double, relative to the largest number.
     var tolerance = 2e-5
-    /// Adds the layers; returns the feature node, or nil.
-    let layers: @Sendable (inout NetworkBuilder) throws -> Int?
+    /// Adds the nodes, and names the feature if any.
+    let nodes: @Sendable (inout Graph) -> Void
     /// From the input and all parameters by name, running statistics included: the output, and the features if any.
     let reference: @Sendable (Rows, Weights) -> [Rows]
 
     func network() throws -> Network {
-        var builder = try NetworkBuilder(inputShape: input)
-        let features = try layers(&builder)
-        return builder.build(architecture: testDescription, featureNode: features)
+        try Network(input, nodes)
     }
 }
 
