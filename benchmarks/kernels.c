@@ -120,7 +120,8 @@ static void linear(const lane_kernels *k, const char *name, ptrdiff_t inputs, pt
 static lane_convolution square(ptrdiff_t inputs, ptrdiff_t outputs, ptrdiff_t side, ptrdiff_t kernel, ptrdiff_t stride,
                                ptrdiff_t padding) {
     ptrdiff_t to = (side + 2 * padding - kernel) / stride + 1;
-    return (lane_convolution){inputs, side, side, outputs, to, to, kernel, kernel, stride, padding, 1, 1};
+    return (lane_convolution){inputs,  side,    side,    outputs, to, to, kernel, kernel,
+                              stride,  stride,  padding, padding, 1,  1,  1};
 }
 
 int main(void) {

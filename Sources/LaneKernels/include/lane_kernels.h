@@ -23,14 +23,16 @@
 
 #pragma clang assume_nonnull begin
 
-// The sizes of a convolution: x [inputs, input_height, input_width] to y [outputs, output_height, output_width],
-// zero padding on all sides. output = (input + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down. The taps
-// of a kernel lie `dilation` pixels apart; channels come in groups, each of whose outputs sees its own inputs only.
+// The sizes of a convolution: x [inputs, input_height, input_width] to y [outputs, output_height, output_width]. Tap u of
+// output row i meets input row i stride_y + u dilation_y - padding_top, and columns likewise; around the input lie zeros,
+// below and to the right as many as the output's size takes. Channels come in groups, each of whose outputs sees its own
+// inputs only. Paddings are at least 0, all else at least 1.
 typedef struct lane_convolution {
     ptrdiff_t inputs, input_height, input_width;
     ptrdiff_t outputs, output_height, output_width;
     ptrdiff_t kernel_height, kernel_width;
-    ptrdiff_t stride, padding, dilation, groups;
+    ptrdiff_t stride_y, stride_x, padding_top, padding_left, dilation_y, dilation_x;
+    ptrdiff_t groups;
 } lane_convolution;
 
 // The sizes of a 3 x 3 convolution of stride 1 and padding 1 for Winograd's algorithm: y is [outputs, height, width] and x

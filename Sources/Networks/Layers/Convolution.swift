@@ -75,8 +75,9 @@ package final class Convolution: Layer {
         return lane_convolution(
             inputs: inputs, input_height: height, input_width: width,
             outputs: outputs, output_height: outputHeight, output_width: outputWidth,
-            kernel_height: kernel.y, kernel_width: kernel.x, stride: stride.y, padding: padding.top,
-            dilation: dilation.y, groups: groups)
+            kernel_height: kernel.y, kernel_width: kernel.x, stride_y: stride.y, stride_x: stride.x,
+            padding_top: padding.top, padding_left: padding.left, dilation_y: dilation.y, dilation_x: dilation.x,
+            groups: groups)
     }
 }
 

@@ -13,27 +13,34 @@ import Testing
             """
             \(name): \(samples) x [\(shape.inputs), \(shape.input_height), \(shape.input_width)] to \
             [\(shape.outputs), \(shape.output_height), \(shape.output_width)], kernel \
-            \(shape.kernel_height) x \(shape.kernel_width), stride \(shape.stride), padding \(shape.padding), \
-            dilation \(shape.dilation), groups \(shape.groups)
+            \(shape.kernel_height) x \(shape.kernel_width), stride \(shape.stride_y) x \(shape.stride_x), padding \
+            \(shape.padding_top) above, \(shape.padding_left) left, dilation \(shape.dilation_y) x \(shape.dilation_x), \
+            groups \(shape.groups)
             """
         }
     }
 
-    /// Sizes at random, so that every remainder of the register tiles occurs.
+    /// Sizes at random, so that every remainder of the register tiles occurs. Half of the cases are square.
     static let randomCases: [Case] = {
         var random = Philox(seed: 1, stream: .check)
-        return (0..<96).map { _ in
-            let (kernelHeight, kernelWidth) = (1 + random.next(below: 5), 1 + random.next(below: 6))
-            let padding = random.next(below: 4)
-            let (dilation, groups) = ([1, 1, 2, 3][random.next(below: 4)], [1, 1, 2, 3][random.next(below: 4)])
+        return (0..<192).map { i in
+            func pair(_ number: () -> Int) -> (Int, Int) {
+                let first = number()
+                return (first, i % 2 == 0 ? first : number())
+            }
+            let kernel = (1 + random.next(below: 5), 1 + random.next(below: 6))
+            let strides = pair { 1 + random.next(below: 3) }
+            let dilations = pair { [1, 1, 2, 3][random.next(below: 4)] }
+            let ((top, left), (bottom, right)) = (pair { random.next(below: 4) }, pair { random.next(below: 4) })
+            let paddings = i % 2 == 0 ? (top, top, top, top) : (top, left, bottom, right)
+            let groups = [1, 1, 2, 3][random.next(below: 4)]
             return Case(
                 shape: lane_convolution(
                     inputs: groups * (1 + random.next(below: 4)),
-                    height: (kernelHeight - 1) * dilation + 1 + random.next(below: 4),
-                    width: (kernelWidth - 1) * dilation + 1 + random.next(below: 9),
-                    outputs: groups * (1 + random.next(below: 10)),
-                    kernelHeight: kernelHeight, kernelWidth: kernelWidth, stride: 1 + random.next(below: 3),
-                    padding: padding, dilation: dilation, groups: groups),
+                    height: (kernel.0 - 1) * dilations.0 + 1 + random.next(below: 4),
+                    width: (kernel.1 - 1) * dilations.1 + 1 + random.next(below: 9),
+                    outputs: groups * (1 + random.next(below: 10)), kernel: kernel, strides: strides,
+                    paddings: paddings, dilations: dilations, groups: groups),
                 samples: [1, 3, 16, 17, 33][random.next(below: 5)], hasBias: random.next(below: 3) > 0)
         }
     }()
@@ -76,6 +83,18 @@ import Testing
             "stride past the kernel",
             lane_convolution(inputs: 2, height: 9, width: 11, outputs: 3, kernelHeight: 2, kernelWidth: 2, stride: 4),
             17
+        ),
+        (
+            "padding below and right only",
+            lane_convolution(
+                inputs: 3, height: 6, width: 8, outputs: 5, kernel: (3, 3), strides: (2, 2), paddings: (0, 0, 1, 1),
+                dilations: (1, 1), groups: 1), 3
+        ),
+        (
+            "padding as for an even kernel",
+            lane_convolution(
+                inputs: 2, height: 5, width: 21, outputs: 13, kernel: (1, 4), strides: (1, 1), paddings: (0, 1, 0, 2),
+                dilations: (1, 1), groups: 1), 3
         ),
         (
             "many blocks",

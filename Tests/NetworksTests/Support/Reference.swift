@@ -4,7 +4,7 @@ import LaneKernels
 /// What the layers compute, written plainly over rows in Double: the other side of every comparison.
 enum Reference {
     /// y[o, i, j] = bias[o] + sum over c, u, v of
-    /// weight[o, c, u, v] x[g + c, i stride + u dilation - padding, j stride + v dilation - padding],
+    /// weight[o, c, u, v] x[g + c, i stride_y + u dilation_y - padding_top, j stride_x + v dilation_x - padding_left],
     /// where c goes over the inputs of o's group and g is its first.
     static func convolution(_ x: Rows, _ weight: [Double], _ bias: [Double]?, _ shape: lane_convolution) -> Rows {
         var y = Rows(samples: x.samples, [shape.outputs, shape.output_height, shape.output_width])
@@ -39,10 +39,10 @@ enum Reference {
                         let first = o / (shape.outputs / shape.groups) * inputs
                         for c in 0..<inputs {
                             for u in 0..<shape.kernel_height {
-                                let row = i * shape.stride + u * shape.dilation - shape.padding
+                                let row = i * shape.stride_y + u * shape.dilation_y - shape.padding_top
                                 guard (0..<shape.input_height).contains(row) else { continue }
                                 for v in 0..<shape.kernel_width {
-                                    let column = j * shape.stride + v * shape.dilation - shape.padding
+                                    let column = j * shape.stride_x + v * shape.dilation_x - shape.padding_left
                                     guard (0..<shape.input_width).contains(column) else { continue }
                                     let w_i =
                                         ((o * inputs + c) * shape.kernel_height + u) * shape.kernel_width + v
@@ -194,10 +194,22 @@ extension lane_convolution {
         padding: Int = 0, dilation: Int = 1, groups: Int = 1
     ) {
         self.init(
+            inputs: inputs, height: height, width: width, outputs: outputs, kernel: (kernelHeight, kernelWidth),
+            strides: (stride, stride), paddings: (padding, padding, padding, padding), dilations: (dilation, dilation),
+            groups: groups)
+    }
+
+    /// Pairs are vertical and horizontal.
+    init(
+        inputs: Int, height: Int, width: Int, outputs: Int, kernel: (Int, Int), strides: (Int, Int),
+        paddings: (top: Int, left: Int, bottom: Int, right: Int), dilations: (Int, Int), groups: Int
+    ) {
+        self.init(
             inputs: inputs, input_height: height, input_width: width, outputs: outputs,
-            output_height: (height + 2 * padding - (kernelHeight - 1) * dilation - 1) / stride + 1,
-            output_width: (width + 2 * padding - (kernelWidth - 1) * dilation - 1) / stride + 1,
-            kernel_height: kernelHeight, kernel_width: kernelWidth, stride: stride, padding: padding,
-            dilation: dilation, groups: groups)
+            output_height: (height + paddings.top + paddings.bottom - (kernel.0 - 1) * dilations.0 - 1) / strides.0 + 1,
+            output_width: (width + paddings.left + paddings.right - (kernel.1 - 1) * dilations.1 - 1) / strides.1 + 1,
+            kernel_height: kernel.0, kernel_width: kernel.1, stride_y: strides.0, stride_x: strides.1,
+            padding_top: paddings.top, padding_left: paddings.left, dilation_y: dilations.0, dilation_x: dilations.1,
+            groups: groups)
     }
 }
