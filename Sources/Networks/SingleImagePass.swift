@@ -56,7 +56,7 @@ extension Convolution: SingleImageLayer {
     func single(
         input: Shape, output: Shape, _ kernels: Kernels
     ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
-        guard stride.isBoth(1), padding.isAll(0), dilation.isBoth(1), groups == 1 else { return nil }
+        guard stride.isBoth(1), padding == .none, dilation.isBoth(1), groups == 1 else { return nil }
         let (weight, bias) = (weight.value, bias?.value)
         if output.count == outputs {  // the kernel covers the whole input
             let (inputs, outputs) = (input.count, outputs)
@@ -92,7 +92,7 @@ extension Pooling: SingleImageLayer {
     func single(
         input: Shape, output: Shape, _ kernels: Kernels
     ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
-        guard kind == .max else { return nil }
+        guard kind == .max, staysInside else { return nil }
         let shape = shape(input: input, output: output)
         return { x, y in withUnsafePointer(to: shape) { kernels.single_max_pool($0, x, y) } }
     }

@@ -42,12 +42,19 @@ typedef struct lane_winograd {
     ptrdiff_t inputs, outputs, height, width, upsampling;
 } lane_winograd;
 
-// Pooling windows of window x window every stride pixels, no padding.
+// Pooling of [channels, input_height, input_width] over windows of window_y x window_x pixels: the first row of window (i, j)
+// is i stride_y - padding_top, and columns likewise. What is outside the input is never a maximum and adds nothing to an
+// average. An average divides by as many pixels as the window has in the input, or, when it counts padding, in the input with
+// its padding on all sides; windows may reach past that too, as PyTorch's do with ceil_mode. Paddings are at least 0, all
+// other sizes at least 1. Without a pixel in the input, which PyTorch has no windows for, a maximum is -infinity and an
+// average 0.
 typedef struct lane_pooling {
     ptrdiff_t channels, input_height, input_width;
     ptrdiff_t output_height, output_width;
-    ptrdiff_t window, stride;
-    int rectifies; // max pooling of ReLU(x)
+    ptrdiff_t window_y, window_x, stride_y, stride_x;
+    ptrdiff_t padding_top, padding_left, padding_bottom, padding_right;
+    int counts_padding; // in averages
+    int rectifies;      // max pooling of ReLU(x)
 } lane_pooling;
 
 // Batch normalisation of [channels, pixels] followed by LeakyReLU, with slope 1 for none. The arrays have a number for each

@@ -59,10 +59,10 @@ package final class Blueprint {
     }
 
     /// One whole number for both directions, or [vertical, horizontal].
-    package func extent(_ key: String, _ range: ClosedRange<Int>, or initial: Int? = nil) throws -> Extent {
+    package func extent(_ key: String, _ range: ClosedRange<Int>, or initial: Extent? = nil) throws -> Extent {
         guard let value = value(key) else {
             guard let initial else { throw missing(key) }
-            return Extent(y: initial, x: initial)
+            return initial
         }
         switch value {
         case .integer(let both) where range.contains(both): return Extent(y: both, x: both)
@@ -73,7 +73,7 @@ package final class Blueprint {
 
     /// Pixels around an image: one number for all sides, [vertical, horizontal], or [top, left, bottom, right]. Default: 0.
     package func border(_ key: String) throws -> Border {
-        guard let value = value(key) else { return Border(top: 0, left: 0, bottom: 0, right: 0) }
+        guard let value = value(key) else { return .none }
         let sides: [Int] =
             switch value {
             case .integer(let all): [all, all, all, all]
@@ -171,6 +171,8 @@ package struct Extent: Equatable {
     package let y: Int
     package let x: Int
 
+    static let one = Extent(y: 1, x: 1)
+
     func isBoth(_ size: Int) -> Bool { y == size && x == size }
 }
 
@@ -180,6 +182,8 @@ package struct Border: Equatable {
     package let left: Int
     package let bottom: Int
     package let right: Int
+
+    static let none = Border(top: 0, left: 0, bottom: 0, right: 0)
 
     var vertical: Int { top + bottom }
     var horizontal: Int { left + right }

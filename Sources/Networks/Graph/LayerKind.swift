@@ -8,6 +8,8 @@ package enum LayerKind: String, CaseIterable, Sendable {
     case tanh
     case maxPool = "max_pool"
     case averagePool = "average_pool"
+    case globalAveragePool = "global_average_pool"
+    case globalMaxPool = "global_max_pool"
     case add
     case crop
     case reshape
@@ -26,6 +28,8 @@ package enum LayerKind: String, CaseIterable, Sendable {
         case .tanh: Tanh()
         case .maxPool: try Pooling(.max, blueprint)
         case .averagePool: try Pooling(.average, blueprint)
+        case .globalAveragePool: try Pooling(global: .average, blueprint)
+        case .globalMaxPool: try Pooling(global: .max, blueprint)
         case .add: Add()
         case .crop: try Crop(blueprint)
         case .reshape: try Reshape(blueprint)

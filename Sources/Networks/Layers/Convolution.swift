@@ -20,9 +20,9 @@ package final class Convolution: Layer {
         inputs = try blueprint.soleInput().channelsHeightWidth.channels
         outputs = try blueprint.whole("outputs", 1...Blueprint.limit)
         kernel = try blueprint.extent("kernel", 1...Blueprint.limit)
-        stride = try blueprint.extent("stride", 1...Blueprint.limit, or: 1)
+        stride = try blueprint.extent("stride", 1...Blueprint.limit, or: .one)
         padding = try blueprint.border("padding")
-        dilation = try blueprint.extent("dilation", 1...Blueprint.limit, or: 1)
+        dilation = try blueprint.extent("dilation", 1...Blueprint.limit, or: .one)
         groups = try blueprint.whole("groups", 1...Blueprint.limit, or: 1)
         guard inputs % groups == 0, outputs % groups == 0 else {
             throw blueprint.invalid("groups", groups, "a divisor of its \(inputs) inputs and \(outputs) outputs")
@@ -60,7 +60,7 @@ package final class Convolution: Layer {
     package func plan(_ site: Site) throws -> any Operation {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
-        if padding.isAll(0), dilation.isBoth(1), groups == 1, height == kernel.y, width == kernel.x {
+        if padding == .none, dilation.isBoth(1), groups == 1, height == kernel.y, width == kernel.x {
             return try LinearOperation(site, weight: weight, bias: bias)
         }
         if WinogradOperation.pays(self, upsampling: 1, site.compute) {

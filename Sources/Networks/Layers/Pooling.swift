@@ -1,42 +1,78 @@
 import LaneKernels
 import Numerics
 
-/// Max or average over windows of window x window pixels, every `stride` pixels, without padding.
+/// Max or average over windows of an image's pixels.
 package final class Pooling: Layer {
     package enum Kind: String { case max, average }
 
+    /// Where the windows lie.
+    private struct Windows {
+        let size: Extent
+        let stride: Extent
+        let padding: Border
+        /// Whether a last window that the padded image does not fill counts too.
+        let roundsUp: Bool
+    }
+
     let kind: Kind
-    private let window: Extent
-    private let stride: Extent
+    private let windows: Windows
+    /// Whether averages divide by the padding's pixels too.
+    private let countsPadding: Bool
     /// Whether it pools ReLU of its input.
     private let rectifies: Bool
 
-    /// `window`; `stride`, the window's own for windows side by side.
+    /// `window`; `stride`, the window's own for windows side by side; `padding`, 0; `ceil`, false: round the number of windows
+    /// up; `counts_padding`, true, of averages.
     convenience init(_ kind: Kind, _ blueprint: Blueprint) throws {
-        let window = try blueprint.extent("window", 1...Blueprint.limit)
-        let stride = blueprint.node.attributes["stride"] == nil ? window : try blueprint.extent("stride", 1...Blueprint.limit)
-        self.init(kind, window: window, stride: stride, rectifies: false)
+        let size = try blueprint.extent("window", 1...Blueprint.limit)
+        let padding = try blueprint.border("padding")
+        guard max(padding.top, padding.bottom) < size.y, max(padding.left, padding.right) < size.x else {
+            throw blueprint.invalid("padding", "\(padding)", "less than the window")
+        }
+        let windows = Windows(
+            size: size, stride: try blueprint.extent("stride", 1...Blueprint.limit, or: size), padding: padding,
+            roundsUp: try blueprint.flag("ceil", or: false))
+        let countsPadding = try kind == .average && blueprint.flag("counts_padding", or: true)
+        self.init(kind, windows, countsPadding: countsPadding, rectifies: false)
     }
 
-    private init(_ kind: Kind, window: Extent, stride: Extent, rectifies: Bool) {
-        self.kind = kind
-        self.window = window
-        self.stride = stride
-        self.rectifies = rectifies
+    /// One window over the whole image.
+    convenience init(global kind: Kind, _ blueprint: Blueprint) throws {
+        let (_, height, width) = try blueprint.soleInput().channelsHeightWidth
+        let size = Extent(y: height, x: width)
+        self.init(kind, Windows(size: size, stride: size, padding: .none, roundsUp: false), countsPadding: false, rectifies: false)
+    }
+
+    private init(_ kind: Kind, _ windows: Windows, countsPadding: Bool, rectifies: Bool) {
+        (self.kind, self.windows, self.countsPadding, self.rectifies) = (kind, windows, countsPadding, rectifies)
     }
 
     /// ReLU and this pooling in one layer, if it is max pooling.
     func rectifying() -> Pooling? {
-        kind == .max ? Pooling(kind, window: window, stride: stride, rectifies: true) : nil
+        kind == .max ? Pooling(kind, windows, countsPadding: false, rectifies: true) : nil
     }
+
+    /// Whether every window lies in the image, whatever its size.
+    var staysInside: Bool { windows.padding == .none && !windows.roundsUp }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape {
         let input = try soleInput(inputs, of: "\(kind) pooling")
         let (channels, height, width) = input.channelsHeightWidth
-        guard height >= window.y, width >= window.x else {
-            throw DaflError.invalid("the input of \(kind) pooling", input, "at least \(window.y) pixels high and \(window.x) wide")
+        let (size, stride, padding) = (windows.size, windows.stride, windows.padding)
+        guard height + padding.vertical >= size.y, width + padding.horizontal >= size.x else {
+            throw DaflError.invalid("the input of \(kind) pooling", input, "at least as large as a window of \(size.y) x \(size.x)")
         }
-        return try Shape([channels, (height - window.y) / stride.y + 1, (width - window.x) / stride.x + 1])
+        return try Shape([
+            channels, count(height, padding.top, padding.bottom, size.y, stride.y),
+            count(width, padding.left, padding.right, size.x, stride.x),
+        ])
+    }
+
+    /// Windows in one direction; one that would begin in the far padding does not count, as in PyTorch.
+    private func count(_ pixels: Int, _ before: Int, _ after: Int, _ size: Int, _ stride: Int) -> Int {
+        let (whole, rest) = (pixels + before + after - size).quotientAndRemainder(dividingBy: stride)
+        let startsInside = (whole + 1) * stride < pixels + before
+        return whole + 1 + (windows.roundsUp && rest > 0 && startsInside ? 1 : 0)
     }
 
     package func plan(_ site: Site) throws -> any Operation {
@@ -45,9 +81,12 @@ package final class Pooling: Layer {
 
     func shape(input: Shape, output: Shape) -> lane_pooling {
         let ((channels, height, width), (_, outputHeight, outputWidth)) = (input.channelsHeightWidth, output.channelsHeightWidth)
+        let (size, stride, padding) = (windows.size, windows.stride, windows.padding)
         return lane_pooling(
             channels: channels, input_height: height, input_width: width, output_height: outputHeight,
-            output_width: outputWidth, window: window.y, stride: stride.y, rectifies: rectifies ? 1 : 0)
+            output_width: outputWidth, window_y: size.y, window_x: size.x, stride_y: stride.y, stride_x: stride.x,
+            padding_top: padding.top, padding_left: padding.left, padding_bottom: padding.bottom,
+            padding_right: padding.right, counts_padding: countsPadding ? 1 : 0, rectifies: rectifies ? 1 : 0)
     }
 }
 

@@ -19,9 +19,7 @@ import Testing
     }
 
     @Test(arguments: 0..<4) func theMaximumOfAWindowKeepsIt(pixel: Int) throws {
-        var shape = lane_pooling(
-            channels: 1, input_height: 2, input_width: 2, output_height: 1, output_width: 1, window: 2, stride: 2,
-            rectifies: 0)
+        var shape = lane_pooling(channels: 1, height: 2, width: 2, window: (2, 2), strides: (2, 2))
         let x = try Rows(samples: 2, [1, 2, 2], [1, 2, 3, 4, 4, 3, 2, 1]).batch()
         let y = try Batch(samples: 2, shape: Shape([1]))
         x[1, pixel] = .nan

@@ -70,52 +70,67 @@ enum Reference {
     }
 
     static func maxPooling(_ x: Rows, window: Int, stride: Int) -> Rows {
-        pooling(x, window, stride) { indices in indices.map { x.values[$0] }.max() ?? 0 }
+        maxPooling(x, lane_pooling(x, window: window, stride: stride))
     }
 
     static func averagePooling(_ x: Rows, window: Int, stride: Int) -> Rows {
-        pooling(x, window, stride) { indices in indices.reduce(0) { $0 + x.values[$1] } / Double(indices.count) }
+        averagePooling(x, lane_pooling(x, window: window, stride: stride))
     }
 
-    private static func pooling(_ x: Rows, _ window: Int, _ stride: Int, _ value: ([Int]) -> Double) -> Rows {
-        var y = Rows(samples: x.samples, pooledDimensions(x, window, stride))
-        eachWindow(x, y, window, stride) { indices, y_i in y.values[y_i] = value(indices) }
+    static func maxPooling(_ x: Rows, _ shape: lane_pooling) -> Rows {
+        let least = shape.rectifies != 0 ? 0 : -Double.infinity
+        return pooling(x, shape) { indices, _ in max(least, indices.map { x.values[$0] }.max() ?? least) }
+    }
+
+    static func averagePooling(_ x: Rows, _ shape: lane_pooling) -> Rows {
+        pooling(x, shape) { indices, count in indices.reduce(0) { $0 + x.values[$1] } / Double(max(1, count)) }
+    }
+
+    private static func pooling(_ x: Rows, _ shape: lane_pooling, _ value: ([Int], Int) -> Double) -> Rows {
+        var y = Rows(samples: x.samples, [x.channels, shape.output_height, shape.output_width])
+        eachWindow(x, y, shape) { indices, count, y_i in y.values[y_i] = value(indices, count) }
         return y
     }
 
-    /// All of a window's gradient goes to the first of its largest pixels.
-    static func maxPoolingGradient(_ x: Rows, _ dy: Rows, window: Int, stride: Int) -> Rows {
+    /// All of a window's gradient goes to the first of its largest pixels, if that is what came out.
+    static func maxPoolingGradient(_ x: Rows, _ dy: Rows, _ shape: lane_pooling) -> Rows {
         var dx = Rows(samples: x.samples, x.dimensions)
-        eachWindow(x, dy, window, stride) { indices, y_i in
-            let top = indices.map { x.values[$0] }.max()
+        eachWindow(x, dy, shape) { indices, _, y_i in
+            guard let top = indices.map({ x.values[$0] }).max(), shape.rectifies == 0 || top > 0 else { return }
             if let first = indices.first(where: { x.values[$0] == top }) { dx.values[first] += dy.values[y_i] }
         }
         return dx
     }
 
-    static func averagePoolingGradient(_ x: Rows, _ dy: Rows, window: Int, stride: Int) -> Rows {
+    static func averagePoolingGradient(_ x: Rows, _ dy: Rows, _ shape: lane_pooling) -> Rows {
         var dx = Rows(samples: x.samples, x.dimensions)
-        eachWindow(x, dy, window, stride) { indices, y_i in
-            for i in indices { dx.values[i] += dy.values[y_i] / Double(indices.count) }
+        eachWindow(x, dy, shape) { indices, count, y_i in
+            for i in indices { dx.values[i] += dy.values[y_i] / Double(count) }
         }
         return dx
     }
 
-    static func pooledDimensions(_ x: Rows, _ window: Int, _ stride: Int) -> [Int] {
-        [x.channels, (x.height - window) / stride + 1, (x.width - window) / stride + 1]
-    }
-
-    /// Calls `body` with the indices of a window's pixels, in row order, and of the output they make.
-    private static func eachWindow(_ x: Rows, _ y: Rows, _ window: Int, _ stride: Int, _ body: ([Int], Int) -> Void) {
+    /// Calls `body` with the indices of a window's pixels, in row order, with what an average divides by, and with the index of
+    /// the output they make.
+    private static func eachWindow(_ x: Rows, _ y: Rows, _ s: lane_pooling, _ body: ([Int], Int, Int) -> Void) {
+        let padded = (-s.padding_top..<x.height + s.padding_bottom, -s.padding_left..<x.width + s.padding_right)
         for n in 0..<x.samples {
             for c in 0..<x.channels {
                 for i in 0..<y.height {
                     for j in 0..<y.width {
                         var indices: [Int] = []
-                        for u in 0..<window {
-                            for v in 0..<window { indices.append(x.index(n, c, i * stride + u, j * stride + v)) }
+                        var count = 0
+                        for u in 0..<s.window_y {
+                            for v in 0..<s.window_x {
+                                let row = i * s.stride_y - s.padding_top + u
+                                let column = j * s.stride_x - s.padding_left + v
+                                let isPixel = (0..<x.height).contains(row) && (0..<x.width).contains(column)
+                                if isPixel { indices.append(x.index(n, c, row, column)) }
+                                let isCounted = padded.0.contains(row) && padded.1.contains(column)
+                                if s.counts_padding != 0 ? isCounted : isPixel { count += 1 }
+                            }
                         }
-                        body(indices, y.index(n, c, i, j))
+                        body(indices, count, y.index(n, c, i, j))
                     }
                 }
             }
@@ -211,5 +226,35 @@ extension lane_convolution {
             kernel_height: kernel.0, kernel_width: kernel.1, stride_y: strides.0, stride_x: strides.1,
             padding_top: paddings.top, padding_left: paddings.left, dilation_y: dilations.0, dilation_x: dilations.1,
             groups: groups)
+    }
+}
+
+extension lane_pooling {
+    /// Square windows without padding over images of the size of x.
+    init(_ x: Rows, window: Int, stride: Int) {
+        self.init(
+            channels: x.channels, height: x.height, width: x.width, window: (window, window), strides: (stride, stride))
+    }
+
+    /// Pairs are vertical and horizontal. The output has as many windows as fit into the padded image, or, with `roundsUp`, as
+    /// start in the image or its padding above and left, as PyTorch's ceil_mode.
+    init(
+        channels: Int, height: Int, width: Int, window: (Int, Int), strides: (Int, Int),
+        paddings: (top: Int, left: Int, bottom: Int, right: Int) = (0, 0, 0, 0), roundsUp: Bool = false,
+        countsPadding: Bool = false, rectifies: Bool = false
+    ) {
+        func output(_ input: Int, _ window: Int, _ stride: Int, _ before: Int, _ behind: Int) -> Int {
+            let room = input + before + behind - window
+            guard roundsUp else { return room / stride + 1 }
+            let count = (room + stride - 1) / stride + 1
+            return (count - 1) * stride >= input + before ? count - 1 : count
+        }
+        self.init(
+            channels: channels, input_height: height, input_width: width,
+            output_height: output(height, window.0, strides.0, paddings.top, paddings.bottom),
+            output_width: output(width, window.1, strides.1, paddings.left, paddings.right),
+            window_y: window.0, window_x: window.1, stride_y: strides.0, stride_x: strides.1,
+            padding_top: paddings.top, padding_left: paddings.left, padding_bottom: paddings.bottom,
+            padding_right: paddings.right, counts_padding: countsPadding ? 1 : 0, rectifies: rectifies ? 1 : 0)
     }
 }
