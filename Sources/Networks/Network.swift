@@ -36,7 +36,7 @@ package final class Network {
     /// - Throws: `invalidArgument` when the graph is none, with the place; `outOfMemory`.
     package init(_ graph: Graph, architecture: String? = nil) throws {
         (self.graph, self.architecture) = (graph, architecture)
-        let inputShape = try Shape(graph.inputShape)
+        let inputShape = try Self.addressable(Shape(graph.inputShape))
         self.inputShape = inputShape
         let plan = try GraphPlan(graph)
 
@@ -47,7 +47,7 @@ package final class Network {
             let shapes = inputs.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
             let blueprint = Blueprint(node, at: place, inputs: shapes, layers: layers)
             let layer = try node.kind.layer(blueprint)
-            let outputShape = try layer.outputShape(shapes)
+            let outputShape = try Self.addressable(layer.outputShape(shapes))
             try blueprint.finish()
             layers[node.name] = layer
             nodes.append(Node(name: node.name, layer: layer, inputs: inputs, outputShape: outputShape))
@@ -56,6 +56,14 @@ package final class Network {
         featureNode = plan.feature
         var known: Set<ObjectIdentifier> = []
         parameters = nodes.flatMap(\.layer.parameters).filter { known.insert(ObjectIdentifier($0)).inserted }
+    }
+
+    /// Layers add and multiply sizes, which none of this size overflows.
+    private static func addressable(_ shape: Shape) throws -> Shape {
+        guard shape.count <= 1 << 44 else {
+            throw DaflError(.outOfMemory, "activations of shape \(shape) are larger than any machine's memory")
+        }
+        return shape
     }
 
     /// For messages.

@@ -1,8 +1,9 @@
 import Glibc
 import LaneKernels
-import Networks
 import Numerics
 import Testing
+
+@testable import Networks
 
 @Suite struct LayerGradientTests {
     @Test(arguments: convolutions + dense + normalisations + elementwise + resampling)
@@ -10,7 +11,7 @@ import Testing
         try checkGradients(subject)
     }
 
-    static let convolutions: [Subject] = [
+    static let convolutions: [Subject] = rectangles + [
         convolution([2, 5, 6], outputs: 3, kernel: 3),
         convolution([3, 4, 4], outputs: 2, kernel: 3, padding: 1),
         convolution([1, 7, 6], outputs: 4, kernel: 3, stride: 2),
@@ -26,6 +27,25 @@ import Testing
         convolution([2, 3, 3], outputs: 2, kernel: 3, padding: 1),
         convolution([2, 3, 4], outputs: 2, kernel: 3),
     ]
+
+    /// Kernels, strides, borders and groups that differ by direction.
+    static let rectangles: [Subject] = [
+        ([2, 6, 7], ["outputs": 4, "kernel": [3, 2], "stride": [1, 2], "padding": [0, 1, 1, 0]]),
+        ([4, 5, 6], ["outputs": 6, "kernel": [2, 3], "groups": 2, "dilation": [1, 2], "padding": [1, 2]]),
+        ([5, 9, 8], ["outputs": 5, "kernel": 3, "groups": 5, "stride": 2, "padding": [0, 0, 1, 1]]),
+        ([3, 1, 9], ["outputs": 2, "kernel": [1, 4], "bias": false]),
+    ].map { input, attributes in
+        Subject(
+            testDescription: "convolution \(input), \(attributes)", input: input,
+            nodes: { $0.add(.convolution, "conv", attributes) },
+            reference: { x, weights in
+                guard let convolution = try? layer(.convolution, attributes, of: [input]) as? Convolution,
+                    let (from, to) = try? (Shape(input), convolution.outputShape([Shape(input)]))
+                else { return [] }
+                let shape = convolution.shape(input: from, output: to)
+                return [Reference.convolution(x, weights["conv.weight"]!, weights["conv.bias"], shape)]
+            })
+    }
 
     private static func convolution(
         _ input: [Int], outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true,
@@ -52,7 +72,16 @@ import Testing
             })
     }
 
-    static let dense: [Subject] = [([7], 5, 18), ([1], 1, 1), ([3, 2, 2], 10, 33)].map { input, outputs, samples in
+    static let positions = Subject(
+        testDescription: "linear along the last axis", input: [2, 3, 4], samples: 19,
+        nodes: { $0.add(.linear, "fc", ["outputs": 5, "axis": "last"]) },
+        reference: { x, weights in
+            let rows = Rows(samples: x.samples * 6, [4], x.values)
+            let y = Reference.linear(rows, weights["fc.weight"]!, weights["fc.bias"]!)
+            return [Rows(samples: x.samples, [2, 3, 5], y.values)]
+        })
+
+    static let dense: [Subject] = [positions] + [([7], 5, 18), ([1], 1, 1), ([3, 2, 2], 10, 33)].map { input, outputs, samples in
         Subject(
             testDescription: "linear \(input) to \(outputs)", input: input, samples: samples,
             nodes: { $0.add(.linear, "fc", ["outputs": .integer(outputs)]) },
@@ -108,6 +137,11 @@ import Testing
         sole("max pooling with gaps", [3, 7, 5], .maxPool, ["window": 2, "stride": 3]) {
             Reference.maxPooling($0, window: 2, stride: 3)
         },
+        pooling(.max, [2, 5, 7], ["window": [3, 2], "stride": [2, 1], "padding": [1, 0, 0, 1], "ceil": true]),
+        pooling(.max, [3, 6, 6], ["window": 3, "stride": 2, "ceil": true]),
+        pooling(.average, [2, 5, 7], ["window": [3, 2], "stride": 2, "padding": [1, 1, 0, 0], "ceil": true]),
+        pooling(.average, [2, 5, 7], ["window": 3, "padding": 1, "counts_padding": false]),
+        sole("global average pooling", [3, 4, 4], .globalAveragePool) { Reference.averagePooling($0, window: 4, stride: 4) },
         sole("average pooling", [3, 5, 4], .averagePool, ["window": 2]) {
             Reference.averagePooling($0, window: 2, stride: 2)
         },
@@ -123,6 +157,17 @@ import Testing
         sole("reshape", [12], .reshape, ["shape": [3, 2, 2]]) { $0.reshaped([3, 2, 2]) },
         sole("flatten", [3, 2, 2], .flatten) { $0.reshaped([12]) },
     ]
+
+    private static func pooling(_ kind: Pooling.Kind, _ input: [Int], _ attributes: [String: Attribute]) -> Subject {
+        let node: LayerKind = kind == .max ? .maxPool : .averagePool
+        return sole("\(kind) pooling \(attributes)", input, node, attributes) { x in
+            guard let pooling = try? layer(node, attributes, of: [input]) as? Pooling,
+                let (from, to) = try? (Shape(input), pooling.outputShape([Shape(input)]))
+            else { return x }
+            let shape = pooling.shape(input: from, output: to)
+            return kind == .max ? Reference.maxPooling(x, shape) : Reference.averagePooling(x, shape)
+        }
+    }
 
     private static func sole(
         _ name: String, _ input: [Int], _ kind: LayerKind, _ attributes: [String: Attribute] = [:],
