@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #define LANE_COUNT 16
+// Dimensions of a walk, the blocks included.
+#define LANE_DIMENSIONS 6
 // Floats that the buffers of the single_ functions have room for behind their numbers.
 #define SINGLE_SLACK 32
 
@@ -73,6 +75,77 @@ typedef struct lane_adam {
     float l2_decay;                           // added to the gradient
     float decoupled_decay;                    // taken from the weight, times the learning rate
 } lane_adam;
+
+// Functions of one number, with two constants a and b for those that have some. The slope at a bend is PyTorch's.
+typedef enum lane_activation {
+    LANE_CLIP,         // the nearest number from a to b, either of which may be infinite; slope 1 strictly between
+    LANE_ELU,          // x > 0 ? x : a (e^x - 1)
+    LANE_SELU,         // b ELU with a
+    LANE_GELU,         // x times the standard normal distribution function of x
+    LANE_GELU_TANH,    // its approximation with a tanh
+    LANE_SILU,         // x sigmoid(x)
+    LANE_MISH,         // x tanh(softplus(x))
+    LANE_SOFTPLUS,     // log(1 + e^x)
+    LANE_SOFTSIGN,     // x / (1 + |x|)
+    LANE_SIGMOID,      // 1 / (1 + e^-x)
+    LANE_HARD_SIGMOID, // a x + b, from 0 to 1
+    LANE_HARD_SWISH,   // x times (x + 3) / 6, from 0 to 1
+    LANE_ABS, LANE_NEGATE, LANE_RECIPROCAL, LANE_SQRT,
+    LANE_POWER,        // x^a; of a negative x NaN unless a is whole
+    LANE_EXP, LANE_LOG, LANE_ERF,
+} lane_activation;
+
+typedef enum lane_operation {
+    LANE_ADD, LANE_SUBTRACT, LANE_MULTIPLY, LANE_DIVIDE, LANE_MAXIMUM, LANE_MINIMUM
+} lane_operation;
+
+// Steps of `scale`, which is above 0, numbered from low to high, of which zero stands for 0: three whole numbers below
+// 2^21 in magnitude.
+typedef struct lane_quantization {
+    float scale, zero, low, high;
+} lane_quantization;
+
+// A sample seen as [groups, channels, pixels] where numbers are given by channel, or a function goes along the channels.
+typedef struct lane_channels {
+    ptrdiff_t groups, channels, pixels;
+} lane_channels;
+
+// A way through two arrays, a and b, of vectors of sixteen: `sizes` from the outermost dimension, the blocks, to the
+// innermost, 1 for those that are not there, and how many vectors each array goes on for a step along a dimension. That is 0
+// where an array stands still, and may be negative.
+typedef struct lane_walk {
+    ptrdiff_t sizes[LANE_DIMENSIONS], a[LANE_DIMENSIONS], b[LANE_DIMENSIONS];
+} lane_walk;
+
+// A sample in `segments` parts of the same size, each of which is normalised by its own mean and variance; a weight and a bias
+// for each channel of `layout`, or none. The runs of `pixels` lie whole in a segment.
+typedef struct lane_segments {
+    lane_channels layout;
+    ptrdiff_t segments;
+    const float *_Nullable weight, *_Nullable bias;
+    float epsilon; // above 0
+} lane_segments;
+
+// Local response normalisation of [channels, pixels]: y = x / scale^beta, where scale is bias plus alpha times the mean of
+// the squares of the same pixel in the channels from `before` before this to `after` after it, zeros where there is none.
+// bias is above 0, and alpha at least 0.
+typedef struct lane_responses {
+    ptrdiff_t channels, pixels, before, after;
+    float alpha, beta, bias;
+} lane_responses;
+
+// Between two places: (1 - share) of what is at the first and `share` of what is at the second.
+typedef struct lane_between {
+    ptrdiff_t first, second;
+    float share;
+} lane_between;
+
+// From [input_height, input_width] to [output_height, output_width], for each of whose rows and columns it is said between
+// which of the input's it lies.
+typedef struct lane_resampling {
+    ptrdiff_t input_height, input_width, output_height, output_width;
+    const lane_between *rows, *columns;
+} lane_resampling;
 
 // One set of kernels, compiled for one instruction set.
 typedef struct lane_kernels {
@@ -185,6 +258,80 @@ typedef struct lane_kernels {
     void (*add)(const float *a, const float *b, float *sum, ptrdiff_t count);
     // a = (1 - share) a + share b.
     void (*blend)(float *a, const float *b, float share, ptrdiff_t count);
+
+    // --- activations, over `count` floats, a multiple of 16 ----------------------------------------------------------
+    // dx = dy times the slope at x, and 0 where dy is 0 whatever the slope. y may be x, and dx either of x and dy.
+    void (*activate)(lane_activation kind, float a, float b, const float *x, float *y, ptrdiff_t count);
+    void (*activate_gradient)(lane_activation kind, float a, float b, const float *x, const float *dy, float *dx,
+                              ptrdiff_t count);
+    // y = (clamp(round(x / scale) + zero, low, high) - zero) * scale, rounded to the even one of two.
+    void (*fake_quantize)(const lane_quantization *shape, const float *x, float *y, ptrdiff_t count);
+    // dx = dy where that clamped nothing, else 0: straight through the rounding.
+    void (*fake_quantize_gradient)(const lane_quantization *shape, const float *x, const float *dy, float *dx,
+                                   ptrdiff_t count);
+    // y = x > 0 ? x : slope * x, with slopes [channels].
+    void (*prelu)(const lane_channels *shape, const float *x, const float *slopes, float *y, ptrdiff_t first_block,
+                  ptrdiff_t end_block);
+    void (*prelu_gradient)(const lane_channels *shape, const float *x, const float *slopes, const float *dy, float *dx,
+                           ptrdiff_t first_block, ptrdiff_t end_block);
+    // By the slopes, summed over samples, groups and pixels, by ranges of channels.
+    void (*prelu_slope_gradient)(const lane_channels *shape, const float *x, const float *dy, float *by_slope,
+                                 ptrdiff_t blocks, ptrdiff_t first_channel, ptrdiff_t end_channel);
+
+    // --- along strides, by ranges of the walk's outermost dimension --------------------------------------------------
+    // b = a, and b += a, where they lie apart.
+    void (*copy)(const lane_walk *walk, const float *a, float *b, ptrdiff_t first_block, ptrdiff_t end_block);
+    void (*accumulate)(const lane_walk *walk, const float *a, float *b, ptrdiff_t first_block, ptrdiff_t end_block);
+    // y = a operation b, where y is contiguous in the walk's order. Of maximum and minimum, NaN is both.
+    void (*combine)(lane_operation operation, const lane_walk *walk, const float *a, const float *b, float *y,
+                    ptrdiff_t first_block, ptrdiff_t end_block);
+    // da from dy, which is contiguous, and db, where they lie as a and b do; summed over the dimensions along which these
+    // stand still, which the blocks must not be. Equals share a maximum's gradient. Overwrite da and db.
+    void (*combine_gradient_a)(lane_operation operation, const lane_walk *walk, const float *a, const float *b,
+                               const float *dy, float *da, ptrdiff_t first_block, ptrdiff_t end_block);
+    void (*combine_gradient_b)(lane_operation operation, const lane_walk *walk, const float *a, const float *b,
+                               const float *dy, float *db, ptrdiff_t first_block, ptrdiff_t end_block);
+    // b = factor times the sum of a, and the maximum of a, over the dimensions along which b stands still.
+    void (*reduce_sum)(const lane_walk *walk, float factor, const float *a, float *b, ptrdiff_t first_block,
+                       ptrdiff_t end_block);
+    void (*reduce_max)(const lane_walk *walk, const float *a, float *b, ptrdiff_t first_block, ptrdiff_t end_block);
+    // da, where it lies as a does, from db; the first of equal maxima, in the walk's order, takes it. Overwrites da.
+    void (*reduce_max_gradient)(const lane_walk *walk, const float *a, const float *b, const float *db, float *da,
+                                ptrdiff_t first_block, ptrdiff_t end_block);
+
+    // --- each sample by itself ---------------------------------------------------------------------------------------
+    // y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the biased variance; means and inverse_deviations,
+    // 1 / sqrt(variance + epsilon), are [segments].
+    void (*normalise_segments)(const lane_segments *shape, const float *x, float *y, float *means,
+                               float *inverse_deviations, ptrdiff_t first_block, ptrdiff_t end_block);
+    void (*segments_gradient)(const lane_segments *shape, const float *x, const float *dy, const float *means,
+                              const float *inverse_deviations, float *dx, ptrdiff_t first_block, ptrdiff_t end_block);
+    // By weight and bias, summed over samples, by ranges of channels.
+    void (*segment_parameter_gradients)(const lane_segments *shape, const float *x, const float *dy, const float *means,
+                                        const float *inverse_deviations, float *by_weight, float *by_bias,
+                                        ptrdiff_t blocks, ptrdiff_t first_channel, ptrdiff_t end_channel);
+    // Softmax along the channels of [groups, channels, pixels], and its gradient from y.
+    void (*softmax_along)(const lane_channels *shape, const float *x, float *y, ptrdiff_t first_block,
+                          ptrdiff_t end_block);
+    void (*softmax_along_gradient)(const lane_channels *shape, const float *y, const float *dy, float *dx,
+                                   ptrdiff_t first_block, ptrdiff_t end_block);
+    // scales [channels, pixels] are for the gradient.
+    void (*normalise_responses)(const lane_responses *shape, const float *x, float *y, float *scales,
+                                ptrdiff_t first_block, ptrdiff_t end_block);
+    void (*responses_gradient)(const lane_responses *shape, const float *x, const float *y, const float *scales,
+                               const float *dy, float *dx, ptrdiff_t first_block, ptrdiff_t end_block);
+
+    // --- between image sizes, by ranges of planes, of which each block has one for each channel ----------------------
+    void (*resample)(const lane_resampling *shape, const float *x, float *y, ptrdiff_t first_plane, ptrdiff_t end_plane);
+    // Overwrites dx.
+    void (*resample_gradient)(const lane_resampling *shape, const float *dy, float *dx, ptrdiff_t first_plane,
+                              ptrdiff_t end_plane);
+
+    // --- filling -----------------------------------------------------------------------------------------------------
+    // numbers [count] to every sample; element_sums is its gradient.
+    void (*spread)(const float *numbers, float *y, ptrdiff_t count, ptrdiff_t first_block, ptrdiff_t end_block);
+    // Zeros in the lanes past `samples`, for what may be infinite or NaN there: 1 / x of their zeros.
+    void (*clear_unused)(float *x, ptrdiff_t samples, ptrdiff_t elements);
 
     // --- softmax over classes ----------------------------------------------------------------------------------------
     // log_p = log softmax(x * scale), p = its exponential.
