@@ -43,7 +43,8 @@ import Testing
         var random = Philox(seed: 1, stream: .check)
         let blocks = Batch.blocks(of: samples)
         // A parameter that all blocks read is as long as one block.
-        let from = Rows(samples: c.aElements == 0 ? 16 : samples, [c.aElements == 0 ? c.bElements : c.aElements], from: &random)
+        let (fromSamples, fromElements) = c.aElements == 0 ? (16, c.bElements) : (samples, c.aElements)
+        let from = Rows(samples: fromSamples, [fromElements], from: &random)
         let to = Rows(samples: samples, [c.bElements], from: &random)
         var (copied, summed) = (to, to)
         for n in 0..<samples {
