@@ -1,8 +1,7 @@
 import Numerics
 
 /// Text from a file, fit for a message, a log and a terminal: ASCII that prints, at most 100 characters of it.
-func printable(_ text: String) -> String {
-    let limit = 100
+func printable(_ text: String, _ limit: Int = 100) -> String {
     var result = ""
     for (position, scalar) in text.unicodeScalars.enumerated() {
         guard position < limit else { return result + "..." }

@@ -61,7 +61,7 @@ final class UnsafeFileReader {
         }
     }
 
-    private func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         var done = 0
         while done < bytes.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[done...])

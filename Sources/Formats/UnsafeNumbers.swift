@@ -22,7 +22,7 @@ extension NumberType {
 
     // To convert a signalling NaN is an invalid operation, which a host may have made a trap. Hence the bits.
 
-    private static func float(half bits: UInt16) -> Float {
+    static func float(half bits: UInt16) -> Float {
         let (sign, magnitude) = (UInt32(bits & 0x8000) << 16, UInt32(bits & 0x7FFF))
         switch magnitude {
         case ..<0x400: return Float(sign: sign == 0 ? .plus : .minus, exponent: -24, significand: Float(magnitude))
