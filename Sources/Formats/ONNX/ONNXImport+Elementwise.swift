@@ -69,15 +69,16 @@ extension ONNXImport {
         return constant.reshaped([constant.count])
     }
 
-    /// Takes a constant into the weights of the convolution or linear layer before; nil when it does not fit there.
+    /// Takes a constant into the weights of the convolution, linear layer or batch normalisation before; nil when it does not
+    /// fit there.
     private func merged(_ kind: String, _ input: ONNXActivation, _ constant: ONNXTensor) throws -> ONNXActivation? {
-        guard !input.isShared, let node = node(input.node), node.kind == .convolution || node.kind == .linear,
-            case .integer(let outputs)? = node.attributes["outputs"], constant.isWhole == false
+        guard !input.isShared, let node = node(input.node), [.convolution, .linear, .batchNorm].contains(node.kind),
+            !constant.isWhole
         else { return nil }
         // Where the outputs are in ONNX's view.
-        guard let axes = input.axes else { return nil }
-        let place = node.kind == .convolution ? 0 : input.stored.count - 1
-        guard let axis = axes.firstIndex(of: place) else { return nil }
+        let place = node.kind == .linear ? input.stored.count - 1 : 0
+        guard let axis = input.axes?.firstIndex(of: place) else { return nil }
+        let outputs = input.stored[place]
         let rank = input.dimensions.count + 1
         guard constant.dimensions.count <= rank else { return nil }
         let padded = [Int](repeating: 1, count: rank - constant.dimensions.count) + constant.dimensions

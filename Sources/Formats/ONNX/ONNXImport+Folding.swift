@@ -86,14 +86,18 @@ extension ONNXImport {
 
     private func constantOfShape(_ operation: ONNXOperator) throws -> ONNXTensor {
         let dimensions = try operation.constant(0).list()
-        guard case .tensor(let value)? = operation.node.attributes["value"] else { return try floats(dimensions) { _ in 0 } }
-        if value.isWhole {
-            guard value.count == 1 else { throw operation.malformed("has a value of \(value.count) numbers") }
-            let integer = try value.integers()[0]
-            return try integers(dimensions, value.type) { _ in integer }
+        let attribute = operation.node.attributes["value"]
+        guard case .tensor(let value)? = attribute, value.isWhole else {
+            var number: Float = 0
+            if case .tensor(let value)? = attribute { number = try value.float() }
+            let count = try counted(dimensions)
+            try budget.takeRepeated(count)
+            return ONNXTensor(dimensions, count: count, repeating: number)
         }
-        let float = try value.float()
-        return try floats(dimensions) { _ in float }
+
+        guard value.count == 1 else { throw operation.malformed("has a value of \(value.count) numbers") }
+        let integer = try value.integers()[0]
+        return try integers(dimensions, value.type) { _ in integer }
     }
 
     private func range(_ operation: ONNXOperator) throws -> ONNXTensor {
@@ -390,6 +394,12 @@ extension ONNXImport {
 
     /// The number of elements, if they may be computed.
     private func taken(_ dimensions: [Int]) throws -> Int {
+        let count = try counted(dimensions)
+        try budget.take(count)
+        return count
+    }
+
+    private func counted(_ dimensions: [Int]) throws -> Int {
         var count = 1
         for dimension in dimensions {
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
@@ -401,7 +411,6 @@ extension ONNXImport {
             }
             count = product
         }
-        try budget.take(count)
         return count
     }
 

@@ -83,6 +83,7 @@ extension ONNXImport {
         }
         node = try add("linear", operation, [node], attributes, weight: weightInput)
         fill("\(node).weight") { tensor in
+            if let number = weight.repeated { return tensor.fill(scale * number) }
             let numbers = try weight.floats()
             // From the order in which ONNX has the inputs to that in which they are stored.
             var places = columns ?? ONNXOdometer(sizes: [inputs], strides: [1])

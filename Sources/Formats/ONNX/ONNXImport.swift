@@ -205,7 +205,7 @@ final class ONNXImport {
             guard constant.count == tensor.count else {
                 throw DaflError(.format, "\(printable(parameter)) has \(constant.count) numbers where \(tensor.count) are needed")
             }
-            tensor.load(try constant.floats())
+            try constant.load(into: tensor)
         }
     }
 
@@ -286,8 +286,18 @@ final class ONNXImport {
 struct ONNXBudget {
     private var left: Int
 
+    /// Of constants that are one number everywhere. Files that were emptied of their weights have such: VGG-19's are 144 million.
+    private var repeatedLeft = 1 << 28
+
     /// - Parameter size: the file's bytes.
     init(size: Int) { left = 16 * size + (1 << 22) }
+
+    mutating func takeRepeated(_ numbers: Int) throws {
+        guard numbers <= repeatedLeft else {
+            throw DaflError(.unsupported, "has more than \(1 << 28) weights that are made of one number")
+        }
+        repeatedLeft -= numbers
+    }
 
     /// - Throws: `unsupported` when `numbers` more are too many.
     mutating func take(_ numbers: Int) throws {

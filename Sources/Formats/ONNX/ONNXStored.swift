@@ -73,13 +73,11 @@ struct ONNXStored {
         }
     }
 
-    func floats() throws -> Tensor {
+    /// Writes them to as many floats.
+    func load(into floats: Tensor) throws {
         let type = try required()
-        let raw = try external(type) ?? raw.map { (bytes, $0) }
-        let floats = try Tensor([max(count, 1)])
-        if let (bytes, range) = raw {
-            bytes.convert(range, type, to: floats, at: 0)
-            return floats
+        if let (bytes, range) = try external(type) ?? raw.map({ (bytes, $0) }) {
+            return bytes.convert(range, type, to: floats, at: 0)
         }
         var place = 0
         for piece in pieces where piece.field == listField(type) {
@@ -94,7 +92,6 @@ struct ONNXStored {
                 }
             }
         }
-        return floats
     }
 
     private static func float(_ bits: UInt64, _ type: NumberType) -> Float {
@@ -108,9 +105,8 @@ struct ONNXStored {
 
     func integers() throws -> Indices {
         let type = try required()
-        let raw = try external(type) ?? raw.map { (bytes, $0) }
         let integers = try Indices(count: count)
-        if let (bytes, range) = raw {
+        if let (bytes, range) = try external(type) ?? raw.map({ (bytes, $0) }) {
             bytes.convert(range, type, to: integers)
             return integers
         }

@@ -28,6 +28,12 @@ struct ONNXTensor {
         (self.dimensions, self.count, self.numbers) = (dimensions, count, numbers)
     }
 
+    /// One number everywhere, which takes no memory until it is asked for.
+    /// - Parameter count: the product of the dimensions.
+    init(_ dimensions: [Int], count: Int, repeating number: Float) {
+        self.init(dimensions: dimensions, count: count, numbers: ONNXNumbers(repeating: number))
+    }
+
     /// A vector, such as a shape.
     init(_ integers: [Int]) throws {
         let memory = try Indices(count: integers.count)
@@ -48,6 +54,15 @@ struct ONNXTensor {
 
     /// All of them, whole ones converted; one of them at least is there, even if `count` is 0.
     func floats() throws -> Tensor { try numbers.floats(count) }
+
+    /// Copies them to a tensor of as many.
+    func load(into tensor: Tensor) throws {
+        precondition(tensor.count == count)
+        try numbers.load(into: tensor)
+    }
+
+    /// The number that all of them are, if they were made so.
+    var repeated: Float? { numbers.repeated }
 
     /// All of them.
     /// - Throws: `format` when they are no whole numbers.
@@ -106,30 +121,37 @@ extension ONNXTensor {
 /// Numbers that several tensors can share, read once.
 private final class ONNXNumbers {
     let type: NumberType?
+    let repeated: Float?
     private let stored: ONNXStored?
     private var floats: Tensor?
     private var integers: Indices?
 
-    init(_ stored: ONNXStored) { (type, self.stored) = (stored.numberType, stored) }
-    init(floats: Tensor) { (type, stored, self.floats) = (.f32, nil, floats) }
-    init(integers: Indices, _ type: NumberType) { (self.type, stored, self.integers) = (type, nil, integers) }
+    init(_ stored: ONNXStored) { (type, repeated, self.stored) = (stored.numberType, nil, stored) }
+    init(floats: Tensor) { (type, repeated, stored, self.floats) = (.f32, nil, nil, floats) }
+    init(integers: Indices, _ type: NumberType) { (self.type, repeated, stored, self.integers) = (type, nil, nil, integers) }
+    init(repeating number: Float) { (type, repeated, stored) = (.f32, number, nil) }
 
     var isWhole: Bool { type.map(NumberType.wholeNumbers.contains) ?? false }
 
     func floats(_ count: Int) throws -> Tensor {
         if let floats { return floats }
-        let floats: Tensor
-        if isWhole {
-            let integers = try integers(count)
-            floats = try Tensor([max(count, 1)])
-            for i in 0..<count { floats[i] = Float(integers[i]) }
-        } else if let stored {
-            floats = try stored.floats()
-        } else {
-            throw DaflError(.format, "has no numbers")
-        }
+        let floats = try Tensor([max(count, 1)])
+        if count > 0 { try load(into: floats) }
         self.floats = floats
         return floats
+    }
+
+    func load(into tensor: Tensor) throws {
+        if let floats {
+            tensor.load(floats)
+        } else if let repeated {
+            tensor.fill(repeated)
+        } else if isWhole {
+            let integers = try integers(tensor.count)
+            for i in 0..<tensor.count { tensor[i] = Float(integers[i]) }
+        } else if let stored {
+            try stored.load(into: tensor)
+        }
     }
 
     func integers(_ count: Int) throws -> Indices {
