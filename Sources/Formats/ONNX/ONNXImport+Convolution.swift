@@ -144,12 +144,13 @@ extension ONNXImport {
         let (outputs, overflow) = shape[1].multipliedReportingOverflow(by: groups)
         guard !overflow, bias.map({ $0.count == outputs }) ?? true else { throw operation.malformed("has \(groups) groups") }
         let mode = try operation.text("auto_pad", or: "NOTSET")
-        let wanted = try operation.integers("output_shape", Self.extents)
+        // Some files name batch and channels too.
+        let wanted = try operation.integers("output_shape", Self.extents).map { Array($0.suffix(count)) }
+        guard wanted.map({ $0.count == count }) ?? true else { throw operation.malformed("has too short an output_shape") }
         if wanted != nil || mode.hasPrefix("SAME") {
             for axis in 0..<count {
                 let full = (image.stored[axis + 1] - 1) * window.stride[axis] + window.span(axis) + extra[axis]
-                let target = wanted.map { $0.suffix(count)[$0.count - count + axis] } ?? image.stored[axis + 1] * window.stride[axis]
-                guard wanted.map({ $0.count >= count }) ?? true else { throw operation.malformed("has too short an output_shape") }
+                let target = wanted?[axis] ?? image.stored[axis + 1] * window.stride[axis]
                 let cut = full - target
                 if cut < 0 { extra[axis] -= cut }
                 let (small, large) = (max(cut, 0) / 2, max(cut, 0) - max(cut, 0) / 2)

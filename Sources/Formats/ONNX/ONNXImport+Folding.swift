@@ -107,12 +107,12 @@ extension ONNXImport {
             let span = Double(bounds[1]) - Double(bounds[0])
             let count = (span / Double(bounds[2])).rounded(.up)
             guard bounds[2] != 0, count < 1e9 else { throw operation.unsupported("has a range of \(count) numbers") }
-            return try integers([max(Int(count), 0)]) { bounds[0] &+ $0 &* bounds[2] }
+            return try integers([Int(max(count, 0))]) { bounds[0] &+ $0 &* bounds[2] }
         }
         let bounds = try [start, limit, step].map { try $0.float() }
         let count = ((bounds[1] - bounds[0]) / bounds[2]).rounded(.up)
         guard count < 1e9 else { throw operation.unsupported("has a range of \(count) numbers") }
-        return try floats([max(Int(count), 0)]) { bounds[0] + Float($0) * bounds[2] }
+        return try floats([Int(max(count, 0))]) { bounds[0] + Float($0) * bounds[2] }
     }
 
     // MARK: The same numbers elsewhere
@@ -439,7 +439,7 @@ extension ONNXImport {
     }
 
     private func picked(_ tensor: ONNXTensor, _ sizes: [Int], _ strides: [Int], from start: Int = 0) throws -> ONNXTensor {
-        _ = try taken(sizes)  // before the walk counts them
+        _ = try counted(sizes)  // before the walk counts them
         var places = ONNXOdometer(sizes: sizes, strides: strides, start: start)
         return try rebuilt(tensor, sizes) { _ in places.next() ?? 0 }
     }

@@ -48,8 +48,9 @@ final class ONNXImport {
                 .unsupported, "is of opset \(opset); opsets \(Self.opsets.lowerBound) to \(Self.opsets.upperBound) are read")
         }
         self.opset = opset
-        // Where a file has several outputs, the first is the classifier's by convention.
-        guard let output = model.outputs.first else { throw DaflError(.format, "is no network: it has no outputs") }
+        // Where a file has several outputs, the first is the classifier's by convention, unless it is the class itself.
+        let numbers: Set = [1, 2, 3, 10, 11, 16]
+        guard let output = model.outputs.first(where: { numbers.contains($0.type) }) ?? model.outputs.first else { throw DaflError(.format, "is no network: it has no outputs") }
         self.output = output
 
         let plan = try ONNXPlan(model, output: output.name)
@@ -91,8 +92,18 @@ final class ONNXImport {
         } catch let error as DaflError where !error.description.hasPrefix("node ") {
             throw DaflError(error.status, "\(operation.title) \(error.description)")
         }
-        for (name, result) in zip(node.outputs, results) where !name.isEmpty { values[name] = result }
+        for (name, result) in zip(node.outputs, results) where !name.isEmpty {
+            if case .activation(let activation) = result { try requireAddressable(activation, operation) }
+            values[name] = result
+        }
         keepOrigin(of: node)
+    }
+
+    /// So that no later product of its dimensions overflows.
+    private func requireAddressable(_ activation: ONNXActivation, _ operation: ONNXOperator) throws {
+        guard activation.stored.reduce(1.0, { $0 * Double($1) }) < Double(1 << 40) else {
+            throw operation.malformed("makes a tensor of shape \(printable("\(activation.dimensions)"))")
+        }
     }
 
     private func value(_ name: String) throws -> ONNXValue {
