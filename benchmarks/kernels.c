@@ -66,12 +66,13 @@ static double peak(void) {
 }
 
 static void convolutions(const lane_kernels *k, const char *name, lane_convolution s) {
+    ptrdiff_t inputs = s.inputs / s.groups; /* of each output */
     ptrdiff_t in = BLOCKS * 16 * s.inputs * s.input_height * s.input_width;
     ptrdiff_t out = BLOCKS * 16 * s.outputs * s.output_height * s.output_width;
-    ptrdiff_t weights = s.outputs * s.inputs * s.kernel_height * s.kernel_width;
+    ptrdiff_t weights = s.outputs * inputs * s.kernel_height * s.kernel_width;
     float *x = floats(in), *y = floats(out), *w = floats(weights), *packed = floats(weights), *dw = floats(weights);
     float *scratch = floats(k->convolution_scratch(&s));
-    double flops = 2.0 * (double)out * (double)(s.inputs * s.kernel_height * s.kernel_width), seconds[3];
+    double flops = 2.0 * (double)out * (double)(inputs * s.kernel_height * s.kernel_width), seconds[3];
     k->pack_weights(&s, w, packed);
     MEDIAN_SECONDS(&seconds[0], k->convolve(&s, x, packed, NULL, y, scratch, 0, BLOCKS));
     k->pack_weights_transposed(&s, w, packed);
@@ -120,8 +121,17 @@ static void linear(const lane_kernels *k, const char *name, ptrdiff_t inputs, pt
 static lane_convolution square(ptrdiff_t inputs, ptrdiff_t outputs, ptrdiff_t side, ptrdiff_t kernel, ptrdiff_t stride,
                                ptrdiff_t padding) {
     ptrdiff_t to = (side + 2 * padding - kernel) / stride + 1;
-    return (lane_convolution){inputs,  side,    side,    outputs, to, to, kernel, kernel,
-                              stride,  stride,  padding, padding, 1,  1,  1};
+    return (lane_convolution){.inputs = inputs, .input_height = side, .input_width = side,
+                              .outputs = outputs, .output_height = to, .output_width = to,
+                              .kernel_height = kernel, .kernel_width = kernel, .stride_y = stride, .stride_x = stride,
+                              .padding_top = padding, .padding_left = padding, .dilation_y = 1, .dilation_x = 1,
+                              .groups = 1};
+}
+
+static lane_convolution depthwise(ptrdiff_t channels, ptrdiff_t side, ptrdiff_t kernel, ptrdiff_t stride) {
+    lane_convolution s = square(channels, channels, side, kernel, stride, kernel / 2);
+    s.groups = channels;
+    return s;
 }
 
 int main(void) {
@@ -135,6 +145,15 @@ int main(void) {
         convolutions(k, "64-1 3x3 @32", square(64, 1, 32, 3, 1, 1));
         convolutions(k, "64-128 3x3 stride 2 @32", square(64, 128, 32, 3, 2, 1));
         convolutions(k, "128-128 3x3 @16", square(128, 128, 16, 3, 1, 1));
+        convolutions(k, "16-32 1x1 @48", square(16, 32, 48, 1, 1, 0));
+        convolutions(k, "64-64 1x1 @24", square(64, 64, 24, 1, 1, 0));
+        convolutions(k, "128-128 1x1 @6", square(128, 128, 6, 1, 1, 0));
+        convolutions(k, "64-128 1x1 stride 2 @16", square(64, 128, 16, 1, 2, 0));
+        convolutions(k, "16 depthwise 3x3 @48", depthwise(16, 48, 3, 1));
+        convolutions(k, "64 depthwise 3x3 @24", depthwise(64, 24, 3, 1));
+        convolutions(k, "128 depthwise 3x3 @6", depthwise(128, 6, 3, 1));
+        convolutions(k, "64 depthwise 3x3 stride 2 @24", depthwise(64, 24, 3, 2));
+        convolutions(k, "64 depthwise 5x5 @12", depthwise(64, 12, 5, 1));
         winograd(k, "128-128 3x3 @16", 128, 128, 16, 1);
         winograd(k, "512-512 3x3 @4", 512, 512, 4, 1);
         winograd(k, "up x2 + 128-64, 16 to 32", 128, 64, 32, 2);

@@ -23,7 +23,7 @@ import Testing
     /// Sizes at random, so that every remainder of the register tiles occurs. Half of the cases are square.
     static let randomCases: [Case] = {
         var random = Philox(seed: 1, stream: .check)
-        return (0..<192).map { i in
+        return (0..<256).map { i in
             func pair(_ number: () -> Int) -> (Int, Int) {
                 let first = number()
                 return (first, i % 2 == 0 ? first : number())
@@ -33,14 +33,16 @@ import Testing
             let dilations = pair { [1, 1, 2, 3][random.next(below: 4)] }
             let ((top, left), (bottom, right)) = (pair { random.next(below: 4) }, pair { random.next(below: 4) })
             let paddings = i % 2 == 0 ? (top, top, top, top) : (top, left, bottom, right)
-            let groups = [1, 1, 2, 3][random.next(below: 4)]
+            // A third are depthwise.
+            let groups = i % 3 == 0 ? 1 + random.next(below: 7) : [1, 1, 2, 3][random.next(below: 4)]
+            let (inputs, outputs) = i % 3 == 0 ? (1, 1) : (1 + random.next(below: 4), 1 + random.next(below: 10))
             return Case(
                 shape: lane_convolution(
-                    inputs: groups * (1 + random.next(below: 4)),
+                    inputs: groups * inputs,
                     height: (kernel.0 - 1) * dilations.0 + 1 + random.next(below: 4),
                     width: (kernel.1 - 1) * dilations.1 + 1 + random.next(below: 9),
-                    outputs: groups * (1 + random.next(below: 10)), kernel: kernel, strides: strides,
-                    paddings: paddings, dilations: dilations, groups: groups),
+                    outputs: groups * outputs, kernel: kernel, strides: strides, paddings: paddings,
+                    dilations: dilations, groups: groups),
                 samples: [1, 3, 16, 17, 33][random.next(below: 5)], hasBias: random.next(below: 3) > 0)
         }
     }()
@@ -64,6 +66,23 @@ import Testing
             "depthwise",
             lane_convolution(
                 inputs: 13, height: 7, width: 9, outputs: 13, kernelHeight: 3, kernelWidth: 3, padding: 1, groups: 13), 18
+        ),
+        (
+            "depthwise, stride 2",
+            lane_convolution(
+                inputs: 3, height: 13, width: 27, outputs: 3, kernelHeight: 3, kernelWidth: 3, stride: 2, padding: 1,
+                groups: 3), 18
+        ),
+        (
+            "depthwise, wide",
+            lane_convolution(
+                inputs: 2, height: 3, width: 39, outputs: 2, kernel: (5, 3), strides: (1, 1), paddings: (2, 0, 2, 2),
+                dilations: (1, 1), groups: 2), 33
+        ),
+        (
+            "depthwise, a pixel",
+            lane_convolution(
+                inputs: 5, height: 4, width: 19, outputs: 5, kernelHeight: 1, kernelWidth: 1, groups: 5), 3
         ),
         (
             "dilated past the padding",
