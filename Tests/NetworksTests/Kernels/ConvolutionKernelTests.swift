@@ -28,11 +28,12 @@ import Testing
                 let first = number()
                 return (first, i % 2 == 0 ? first : number())
             }
-            let kernel = (1 + random.next(below: 5), 1 + random.next(below: 6))
+            let kernel = i % 5 == 0 ? (1, 1) : (1 + random.next(below: 5), 1 + random.next(below: 6))
             let strides = pair { 1 + random.next(below: 3) }
             let dilations = pair { [1, 1, 2, 3][random.next(below: 4)] }
             let ((top, left), (bottom, right)) = (pair { random.next(below: 4) }, pair { random.next(below: 4) })
-            let paddings = i % 2 == 0 ? (top, top, top, top) : (top, left, bottom, right)
+            var paddings = i % 2 == 0 ? (top, top, top, top) : (top, left, bottom, right)
+            if kernel == (1, 1), i % 4 < 3 { paddings = (0, 0, 0, 0) }
             // A third are depthwise.
             let groups = i % 3 == 0 ? 1 + random.next(below: 7) : [1, 1, 2, 3][random.next(below: 4)]
             let (inputs, outputs) = i % 3 == 0 ? (1, 1) : (1 + random.next(below: 4), 1 + random.next(below: 10))
@@ -83,6 +84,21 @@ import Testing
             "depthwise, a pixel",
             lane_convolution(
                 inputs: 5, height: 4, width: 19, outputs: 5, kernelHeight: 1, kernelWidth: 1, groups: 5), 3
+        ),
+        (
+            "1 x 1, many inputs",
+            lane_convolution(inputs: 530, height: 5, width: 9, outputs: 7, kernelHeight: 1, kernelWidth: 1), 18
+        ),
+        (
+            "1 x 1, many outputs",
+            lane_convolution(
+                inputs: 9, height: 3, width: 59, outputs: 521, kernelHeight: 1, kernelWidth: 1, stride: 2), 2
+        ),
+        (
+            "1 x 1 in groups, which leave rows and columns out",
+            lane_convolution(
+                inputs: 10, height: 8, width: 9, outputs: 26, kernel: (1, 1), strides: (3, 2), paddings: (0, 0, 0, 0),
+                dilations: (2, 1), groups: 2), 33
         ),
         (
             "dilated past the padding",
