@@ -31,9 +31,9 @@ extension ONNXImport {
 
         var stored = axes.map { sample[$0] }
         if let given {
-            // A picture without channels may be named with its one channel.
-            let numbers = given.count == stored.count + 1 && (given[0] == 1 || given[given.count - 1] == 1)
-                ? Array(given[0] == 1 ? given.dropFirst() : given.dropLast()) : given
+            // A picture without channels may be named with its one channel, a vector as an image of a pixel.
+            var numbers = given
+            while numbers.count > stored.count, let one = numbers[0] == 1 ? 0 : numbers.lastIndex(of: 1) { numbers.remove(at: one) }
             guard numbers.count == stored.count, zip(stored, numbers).allSatisfy({ $0 == nil || $0 == $1 }) else {
                 let wanted = stored.map { $0.map(String.init) ?? "any" }.joined(separator: ", ")
                 throw DaflError.invalid("the input's shape", "\(given)", "[\(wanted)]")
