@@ -42,17 +42,20 @@ struct ONNXBytes {
     static func model(opset: Int = 13, domain: String = "", _ graph: [UInt8]) -> [UInt8] {
         built { model in
             model.integer(1, 8)
-            model.slice(8, built { opsets in
-                if !domain.isEmpty { opsets.text(1, domain) }
-                opsets.integer(2, opset)
-            })
+            model.slice(
+                8,
+                built { opsets in
+                    if !domain.isEmpty { opsets.text(1, domain) }
+                    opsets.integer(2, opset)
+                })
             model.slice(7, graph)
         }
     }
 
     /// - Parameter input: [batch, ...]; nil for a dimension that is free.
     static func graph(
-        input: [Int?], nodes: [[UInt8]], tensors: [[UInt8]] = [], inputName: String = "x", outputs: [String] = ["y"], type: Int = 1,
+        input: [Int?], nodes: [[UInt8]], tensors: [[UInt8]] = [], inputName: String = "x", outputs: [String] = ["y"],
+        type: Int = 1,
         moreInputs: [[UInt8]] = []
     ) -> [UInt8] {
         built { graph in

@@ -16,7 +16,8 @@ struct ONNXDamageTests {
                 ONNXBytes.node("Gather", ["s", "zero"], ["n"], [ONNXBytes.attribute("axis", 0)]),
                 ONNXBytes.node("Concat", ["n", "four"], ["shape"], [ONNXBytes.attribute("axis", 0)]),
                 ONNXBytes.node("Reshape", ["x", "shape"], ["flat"]),
-                ONNXBytes.node("Gemm", ["flat", "fc.weight", "fc.bias"], ["l"], [ONNXBytes.attribute("transB", 1)], name: "gemm"),
+                ONNXBytes.node(
+                    "Gemm", ["flat", "fc.weight", "fc.bias"], ["l"], [ONNXBytes.attribute("transB", 1)], name: "gemm"),
                 ONNXBytes.node("Softmax", ["l"], ["y"], [ONNXBytes.attribute("axis", -1)]),
             ],
             tensors: [
@@ -59,7 +60,8 @@ struct ONNXDamageTests {
     }
 
     @Test(arguments: [
-        [UInt8](), [0], [0xFF], Array(repeating: 0xFF, count: 100), Array("{\"not\": \"onnx\"}".utf8), [0x0B], [0x3A, 0x00],
+        [UInt8](), [0], [0xFF], Array(repeating: 0xFF, count: 100), Array("{\"not\": \"onnx\"}".utf8), [0x0B],
+        [0x3A, 0x00],
         // A graph of 2^63 bytes, and a varint without an end.
         [0x3A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], [0x08] + Array(repeating: 0x80, count: 20),
     ])
@@ -67,10 +69,13 @@ struct ONNXDamageTests {
         expectError(.format, .unsupported) { _ = try Network.load(onnx: bytes) }
     }
 
-    private func linear(_ weight: [UInt8], input: [Int?] = [nil, 4], nodes: [[UInt8]]? = nil, more: [[UInt8]] = []) -> [UInt8] {
+    private func linear(_ weight: [UInt8], input: [Int?] = [nil, 4], nodes: [[UInt8]]? = nil, more: [[UInt8]] = [])
+        -> [UInt8]
+    {
         ONNXBytes.model(
             ONNXBytes.graph(
-                input: input, nodes: nodes ?? [ONNXBytes.node("MatMul", ["x", "w"], ["y"], name: "mul")], tensors: [weight] + more))
+                input: input, nodes: nodes ?? [ONNXBytes.node("MatMul", ["x", "w"], ["y"], name: "mul")],
+                tensors: [weight] + more))
     }
 
     @Test(arguments: [[1 << 60, 4], [-1, 4], [4, 1 << 31, 1 << 31], [Int.max, Int.max], [3_000_000_000, 1]])
@@ -107,15 +112,19 @@ struct ONNXDamageTests {
     @Test(arguments: [[Int.max, 4], [1 << 40, 1 << 40], [1 << 21, 1, 1]])
     func largeInputs(input: [Int]) {
         let bytes = linear(
-            ONNXBytes.floats("w", [2, 1], [1, 2]), input: [nil] + input.map { $0 }, nodes: [ONNXBytes.node("Relu", ["x"], ["y"])])
+            ONNXBytes.floats("w", [2, 1], [1, 2]), input: [nil] + input.map { $0 },
+            nodes: [ONNXBytes.node("Relu", ["x"], ["y"])])
         expectError(.format, .unsupported) { _ = try Network.load(onnx: bytes) }
     }
 
     @Test func cycles() {
         let nodes = [
-            ONNXBytes.node("Add", ["x", "b"], ["a"]), ONNXBytes.node("Relu", ["a"], ["b"]), ONNXBytes.node("Relu", ["b"], ["y"]),
+            ONNXBytes.node("Add", ["x", "b"], ["a"]), ONNXBytes.node("Relu", ["a"], ["b"]),
+            ONNXBytes.node("Relu", ["b"], ["y"]),
         ]
-        expectError(.format) { _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes))) }
+        expectError(.format) {
+            _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes)))
+        }
     }
 
     @Test func unsortedNodes() throws {
@@ -135,8 +144,12 @@ struct ONNXDamageTests {
 
     @Test func doubledNames() {
         let relu = ONNXBytes.node("Relu", ["x"], ["y"])
-        for nodes in [[relu, relu], [ONNXBytes.node("Relu", ["x"], ["x"]), relu], [ONNXBytes.node("Split", ["x"], ["y", "y"])]] {
-            expectError(.format) { _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes))) }
+        for nodes in [
+            [relu, relu], [ONNXBytes.node("Relu", ["x"], ["x"]), relu], [ONNXBytes.node("Split", ["x"], ["y", "y"])],
+        ] {
+            expectError(.format) {
+                _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes)))
+            }
         }
         let twice = [ONNXBytes.floats("w", [1], [1]), ONNXBytes.floats("w", [1], [2])]
         expectError(.format) {
@@ -146,7 +159,9 @@ struct ONNXDamageTests {
 
     @Test func absentNames() {
         for nodes in [[ONNXBytes.node("Relu", ["z"], ["y"])], [ONNXBytes.node("Relu", ["x"], ["z"])], []] {
-            expectError(.format) { _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes))) }
+            expectError(.format) {
+                _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes)))
+            }
         }
     }
 
@@ -187,7 +202,9 @@ struct ONNXDamageTests {
         expectError(.unsupported) { _ = try Network.load(onnx: folder.bytes(of: "model.onnx")) }
     }
 
-    @Test(arguments: ["/etc/passwd", "../data.bin", "a/../../data.bin", "", "..", "link.bin", "none.bin", "a\0b", "outside/hosts", "."])
+    @Test(arguments: [
+        "/etc/passwd", "../data.bin", "a/../../data.bin", "", "..", "link.bin", "none.bin", "a\0b", "outside/hosts", ".",
+    ])
     func strangeLocations(location: String) {
         let folder = TemporaryFolder()
         folder.write(Self.numbers, to: "data.bin")

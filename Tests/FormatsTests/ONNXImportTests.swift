@@ -7,7 +7,8 @@ import Testing
 /// What operators and their arrangements become, against plain loops.
 struct ONNXImportTests {
     private func load(
-        _ nodes: [[UInt8]], _ tensors: [[UInt8]] = [], input: [Int?], opset: Int = 13, outputs: [String] = ["y"], type: Int = 1,
+        _ nodes: [[UInt8]], _ tensors: [[UInt8]] = [], input: [Int?], opset: Int = 13, outputs: [String] = ["y"],
+        type: Int = 1,
         inputShape: [Int]? = nil, feature: String? = nil, moreInputs: [[UInt8]] = []
     ) throws -> Network {
         let graph = ONNXBytes.graph(
@@ -30,7 +31,8 @@ struct ONNXImportTests {
                         ONNXBytes.attribute("transB", isTransposed ? 1 : 0),
                     ])
             ],
-            [ONNXBytes.floats("w", isTransposed ? [3, 4] : [4, 3], stored), ONNXBytes.floats("c", [1, 3], bias)], input: [nil, 4])
+            [ONNXBytes.floats("w", isTransposed ? [3, 4] : [4, 3], stored), ONNXBytes.floats("c", [1, 3], bias)],
+            input: [nil, 4])
         let x = sines(4, 0.1)
         expectClose(try network.outputs([x])[0], naiveLinear(weight.map { 2 * $0 }, bias.map { -3 * $0 }, x))
     }
@@ -61,7 +63,10 @@ struct ONNXImportTests {
 
     @Test func pyTorchsNames() throws {
         let network = try load(
-            [ONNXBytes.node("Gemm", ["x", "fc.weight", "fc.bias"], ["y"], [ONNXBytes.attribute("transB", 1)], name: "/fc/Gemm")],
+            [
+                ONNXBytes.node(
+                    "Gemm", ["x", "fc.weight", "fc.bias"], ["y"], [ONNXBytes.attribute("transB", 1)], name: "/fc/Gemm")
+            ],
             [ONNXBytes.floats("fc.weight", [3, 4], sines(12)), ONNXBytes.floats("fc.bias", [3], sines(3))], input: [nil, 4])
         #expect(network.parameters.map(\.name) == ["fc.weight", "fc.bias"])
     }
@@ -84,7 +89,9 @@ struct ONNXImportTests {
                             for kx in 0..<kernel {
                                 let (row, column) = (top * stride + ky - pad[0], left * stride + kx - pad[1])
                                 guard (0..<height).contains(row), (0..<width).contains(column) else { continue }
-                                sum += weight[((o * channels + c) * kernel + ky) * kernel + kx] * x[(c * height + row) * width + column]
+                                sum +=
+                                    weight[((o * channels + c) * kernel + ky) * kernel + kx]
+                                    * x[(c * height + row) * width + column]
                             }
                         }
                     }
@@ -96,7 +103,8 @@ struct ONNXImportTests {
     }
 
     @Test(arguments: [
-        ("SAME_UPPER", 1, [1, 1, 1, 1]), ("SAME_UPPER", 2, [0, 0, 1, 1]), ("SAME_LOWER", 2, [1, 1, 0, 0]), ("VALID", 2, [0, 0, 0, 0]),
+        ("SAME_UPPER", 1, [1, 1, 1, 1]), ("SAME_UPPER", 2, [0, 0, 1, 1]), ("SAME_LOWER", 2, [1, 1, 0, 0]),
+        ("VALID", 2, [0, 0, 0, 0]),
         ("NOTSET", 1, [0, 2, 1, 0]),
     ])
     func padding(mode: String, stride: Int, pad: [Int]) throws {
@@ -180,7 +188,8 @@ struct ONNXImportTests {
     // MARK: The batch
 
     private static let shapes: [([Int], [Int?])] = [
-        ([-1, 4], [nil, 1, 2, 2]), ([0, -1], [nil, 1, 2, 2]), ([1, 4], [1, 1, 2, 2]), ([1, -1], [1, 1, 2, 2]), ([8, 4], [8, 1, 2, 2]),
+        ([-1, 4], [nil, 1, 2, 2]), ([0, -1], [nil, 1, 2, 2]), ([1, 4], [1, 1, 2, 2]), ([1, -1], [1, 1, 2, 2]),
+        ([8, 4], [8, 1, 2, 2]),
         ([1, 4], [nil, 1, 2, 2]), ([-1, 2, 2], [3, 1, 2, 2]),
     ]
 
@@ -192,7 +201,9 @@ struct ONNXImportTests {
         #expect(try network.outputs([[1, -2, 3, 4], [5, 6, 7, -8]]) == [[1, 0, 3, 4], [5, 6, 7, 0]])
     }
 
-    @Test(arguments: [([-1, 2], [nil, 1, 2, 2]), ([2, -1], [1, 1, 2, 2]), ([-1], [nil, 1, 2, 2]), ([4, 1], [nil, 4]), ([], [1, 1])])
+    @Test(arguments: [
+        ([-1, 2], [nil, 1, 2, 2]), ([2, -1], [1, 1, 2, 2]), ([-1], [nil, 1, 2, 2]), ([4, 1], [nil, 4]), ([], [1, 1]),
+    ])
     func batchMixed(shape: [Int], input: [Int?]) {
         expectError(.unsupported, .format, naming: "ONNX model in memory: node \"r\", ") {
             _ = try load(
@@ -207,7 +218,8 @@ struct ONNXImportTests {
             [
                 ONNXBytes.node("Shape", ["x"], ["s"]), ONNXBytes.node("Gather", ["s", "zero"], ["n"]),
                 ONNXBytes.node("Gather", ["s", "one"], ["c"]), ONNXBytes.node("Div", ["c", "two"], ["half"]),
-                ONNXBytes.node("Unsqueeze", ["n", "axes"], ["n1"]), ONNXBytes.node("Unsqueeze", ["half", "axes"], ["half1"]),
+                ONNXBytes.node("Unsqueeze", ["n", "axes"], ["n1"]),
+                ONNXBytes.node("Unsqueeze", ["half", "axes"], ["half1"]),
                 ONNXBytes.node("Cast", ["half1"], ["halff"], [ONNXBytes.attribute("to", 1)]),
                 ONNXBytes.node("Floor", ["halff"], ["floor"]),
                 ONNXBytes.node("Cast", ["floor"], ["halfi"], [ONNXBytes.attribute("to", 7)]),
@@ -228,7 +240,8 @@ struct ONNXImportTests {
     func heads(operation: String) throws {
         let network = try load(
             [
-                ONNXBytes.node("Relu", ["x"], ["l"]), ONNXBytes.node(operation, ["l"], ["p"]), ONNXBytes.node("Identity", ["p"], ["q"]),
+                ONNXBytes.node("Relu", ["x"], ["l"]), ONNXBytes.node(operation, ["l"], ["p"]),
+                ONNXBytes.node("Identity", ["p"], ["q"]),
                 ONNXBytes.node("Reshape", ["q", "s"], ["y"]),
             ],
             [ONNXBytes.integers("s", [2], [-1, 3])], input: [nil, 3])
@@ -238,7 +251,8 @@ struct ONNXImportTests {
 
     @Test func severalOutputs() throws {
         let network = try load(
-            [ONNXBytes.node("Relu", ["x"], ["y"]), ONNXBytes.node("ArgMax", ["y"], ["z"])], input: [nil, 3], outputs: ["y", "z"])
+            [ONNXBytes.node("Relu", ["x"], ["y"]), ONNXBytes.node("ArgMax", ["y"], ["z"])], input: [nil, 3],
+            outputs: ["y", "z"])
         #expect(network.graph.interface.outputName == "y")
         expectError(.unsupported) {
             _ = try load([ONNXBytes.node("ArgMax", ["x"], ["y"])], input: [nil, 3])
@@ -287,11 +301,17 @@ struct ONNXImportTests {
         let tensors = [
             ONNXBytes.tensor("w", [2, 2], type: 1) { $0.slice(4, wanted.flatMap { littleEndian($0.bitPattern) }) },
             ONNXBytes.tensor("w", [2, 2], type: 1) { tensor in for number in wanted { tensor.float(4, number) } },
-            ONNXBytes.tensor("w", [2, 2], type: 11) { $0.slice(10, wanted.flatMap { littleEndian(Double($0).bitPattern) }) },
+            ONNXBytes.tensor("w", [2, 2], type: 11) {
+                $0.slice(10, wanted.flatMap { littleEndian(Double($0).bitPattern) })
+            },
             ONNXBytes.tensor("w", [2, 2], type: 11) { $0.slice(9, wanted.flatMap { littleEndian(Double($0).bitPattern) }) },
             ONNXBytes.tensor("w", [2, 2], type: 10) { $0.slice(9, halves.flatMap { littleEndian($0) }) },
-            ONNXBytes.tensor("w", [2, 2], type: 10) { tensor in tensor.slice(5, packed { list in for half in halves { list.varint(UInt64(half)) } }) },
-            ONNXBytes.tensor("w", [2, 2], type: 16) { $0.slice(9, wanted.flatMap { littleEndian(UInt16($0.bitPattern >> 16)) }) },
+            ONNXBytes.tensor("w", [2, 2], type: 10) { tensor in
+                tensor.slice(5, packed { list in for half in halves { list.varint(UInt64(half)) } })
+            },
+            ONNXBytes.tensor("w", [2, 2], type: 16) {
+                $0.slice(9, wanted.flatMap { littleEndian(UInt16($0.bitPattern >> 16)) })
+            },
         ]
         for tensor in tensors {
             let network = try load([ONNXBytes.node("MatMul", ["x", "w"], ["y"])], [tensor], input: [nil, 2])
@@ -319,7 +339,8 @@ struct ONNXImportTests {
             [
                 ONNXBytes.node("DequantizeLinear", ["x", "s", "z"], ["d"]), ONNXBytes.node("Relu", ["d"], ["y"]),
             ],
-            [ONNXBytes.floats("s", [], [0.5]), ONNXBytes.tensor("z", [], type: 3) { $0.slice(9, [0x80]) }], input: [nil, 3], type: 3)
+            [ONNXBytes.floats("s", [], [0.5]), ONNXBytes.tensor("z", [], type: 3) { $0.slice(9, [0x80]) }],
+            input: [nil, 3], type: 3)
         expectClose(try network.outputs([[-128, 0, 127]])[0], [0, 64, 127.5])
         #expect(network.inputUnits?.mean.value[0] == -128)
     }
@@ -334,9 +355,12 @@ struct ONNXImportTests {
     }
 
     @Test func otherDomains() {
-        expectError(.unsupported, naming: "ONNX model in memory: node \"trees\", TreeEnsembleClassifier (ai.onnx.ml opset 0), ") {
+        expectError(
+            .unsupported, naming: "ONNX model in memory: node \"trees\", TreeEnsembleClassifier (ai.onnx.ml opset 0), "
+        ) {
             _ = try load(
-                [ONNXBytes.node("TreeEnsembleClassifier", ["x"], ["y"], name: "trees", domain: "ai.onnx.ml")], input: [nil, 3])
+                [ONNXBytes.node("TreeEnsembleClassifier", ["x"], ["y"], name: "trees", domain: "ai.onnx.ml")],
+                input: [nil, 3])
         }
     }
 
@@ -347,7 +371,9 @@ struct ONNXImportTests {
 
     @Test func severalInputs() {
         expectError(.unsupported) {
-            _ = try load([ONNXBytes.node("Add", ["x", "z"], ["y"])], input: [nil, 3], moreInputs: [ONNXBytes.interface("z", [nil, 3])])
+            _ = try load(
+                [ONNXBytes.node("Add", ["x", "z"], ["y"])], input: [nil, 3],
+                moreInputs: [ONNXBytes.interface("z", [nil, 3])])
         }
     }
 }

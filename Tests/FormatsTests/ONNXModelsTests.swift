@@ -24,7 +24,8 @@ struct ONNXModelsTests {
         var exists: Bool { access(path, R_OK) == 0 }
 
         /// ../shared/models, seen from the repository's root.
-        private static let folder = #filePath.split(separator: "/").dropLast(4).reduce("") { "\($0)/\($1)" } + "/shared/models"
+        private static let folder =
+            #filePath.split(separator: "/").dropLast(4).reduce("") { "\($0)/\($1)" } + "/shared/models"
 
         static let all = [
             Model(
@@ -37,19 +38,23 @@ struct ONNXModelsTests {
                 name: "mlperf-tiny-dscnn-kws", input: [1, 49, 10], classes: 12, parameters: 22604, isChannelsLast: true,
                 head: .softmax, feature: 64),
             Model(
-                name: "mlperf-tiny-mobilenet-vww", input: [3, 96, 96], classes: 2, parameters: 210_850, isChannelsLast: true,
+                name: "mlperf-tiny-mobilenet-vww", input: [3, 96, 96], classes: 2, parameters: 210_850,
+                isChannelsLast: true,
                 head: .softmax, feature: 256),
             Model(name: "resnet20-cifar10", input: [3, 32, 32], classes: 10, parameters: 269_034, feature: 64),
             Model(
-                name: "text-angle-mobilenetv3", input: [3, 48, 192], classes: 2, parameters: 0, head: .softmax, feature: 200,
+                name: "text-angle-mobilenetv3", input: [3, 48, 192], classes: 2, parameters: 0, head: .softmax,
+                feature: 200,
                 given: [3, 48, 192]),
             Model(name: "mnist-cntk", input: [1, 28, 28], classes: 10, parameters: 5994, feature: 256),
             Model(name: "mnist-torch", input: [1, 28, 28], classes: 10, parameters: 26506, head: .softmax, feature: 128),
             Model(
-                name: "emotion-minixception", input: [1, 64, 64], classes: 7, parameters: 0, isChannelsLast: true, head: .softmax,
+                name: "emotion-minixception", input: [1, 64, 64], classes: 7, parameters: 0, isChannelsLast: true,
+                head: .softmax,
                 feature: nil),
             Model(
-                name: "deepfake-meso4", input: [3, 256, 256], classes: 1, parameters: 27977, isChannelsLast: true, head: .sigmoid,
+                name: "deepfake-meso4", input: [3, 256, 256], classes: 1, parameters: 27977, isChannelsLast: true,
+                head: .sigmoid,
                 feature: 16),
             Model(name: "liveness-minifasnet", input: [3, 80, 80], classes: 3, parameters: 0, feature: 128),
             Model(name: "emnist-letters", input: [1, 28, 28], classes: 27, parameters: 696_859, feature: 512),
@@ -72,7 +77,9 @@ struct ONNXModelsTests {
     func freeSizes() throws {
         let model = try #require(Model.all.first { $0.given != nil })
         expectError(.invalidArgument, naming: model.path) { _ = try Network.load(onnx: model.path) }
-        expectError(.invalidArgument, naming: model.path) { _ = try Network.load(onnx: model.path, inputShape: [1, 48, 192]) }
+        expectError(.invalidArgument, naming: model.path) {
+            _ = try Network.load(onnx: model.path, inputShape: [1, 48, 192])
+        }
         expectError(.invalidArgument, naming: model.path) { _ = try Network.load(onnx: model.path, inputShape: [48, 192]) }
     }
 }

@@ -23,7 +23,8 @@ struct ONNXEnd {
             case "Sigmoid":
                 (self.node, self.tail, head) = (place, tail, .sigmoid)
                 return
-            case _ where Self.passing.contains(node.operation) && tail.insert(place).inserted: name = node.inputs.first ?? ""
+            case _ where Self.passing.contains(node.operation) && tail.insert(place).inserted:
+                name = node.inputs.first ?? ""
             default:
                 (self.node, self.tail, head) = (nil, [], .none)
                 return

@@ -31,7 +31,8 @@ extension ONNXImport {
         let count = kernel.count
         guard count == 1 || count == 2, image.dimensions.count == count + 1 else {
             throw operation.unsupported(
-                "has a window of \(count) dimensions on an input of \(image.dimensions.count - 1); images have 2, signals 1")
+                "has a window of \(count) dimensions on an input of \(image.dimensions.count - 1); images have 2, signals 1"
+            )
         }
         guard kernel.allSatisfy(Self.extents.contains) else { throw operation.malformed("has a kernel of \(kernel)") }
         let pad = [Int](repeating: 1, count: 2 - count)
@@ -98,7 +99,9 @@ extension ONNXImport {
                 "has weights of shape \(shape) and \(groups) groups on an input of shape \(image.dimensions)")
         }
         let size = (window.places(image.stored[1], 0), window.places(image.stored[2], 1))
-        guard size.0 > 0, size.1 > 0 else { throw operation.malformed("is larger than its input of shape \(image.dimensions)") }
+        guard size.0 > 0, size.1 > 0 else {
+            throw operation.malformed("is larger than its input of shape \(image.dimensions)")
+        }
 
         var attributes = attributes(window, kernel: "kernel", strideDefault: [1, 1])
         attributes["outputs"] = .integer(shape[0])
@@ -118,7 +121,8 @@ extension ONNXImport {
 
     /// Lets the window take the zeros that a node before it puts around the image.
     private func absorbPadding(_ image: inout ONNXActivation, _ window: inout Window) {
-        guard let pad = node(image.node), pad.kind.rawValue == "pad", pad.attributes["mode"] == nil, pad.attributes["value"] == nil,
+        guard let pad = node(image.node), pad.kind.rawValue == "pad", pad.attributes["mode"] == nil,
+            pad.attributes["value"] == nil,
             case .integers(let before)? = pad.attributes["before"], case .integers(let after)? = pad.attributes["after"],
             before.count == 3, before[0] == 0, after[0] == 0, image.stored.count == 3
         else { return }
@@ -139,10 +143,13 @@ extension ONNXImport {
         var extra = try operation.extents("output_padding", 0...(1 << 20), count: count, or: 0)
         let groups = try operation.integer("group", or: 1)
         guard groups >= 1, image.stored[0] == shape[0], shape[0] % groups == 0 else {
-            throw operation.malformed("has weights of shape \(shape) and \(groups) groups on an input of shape \(image.dimensions)")
+            throw operation.malformed(
+                "has weights of shape \(shape) and \(groups) groups on an input of shape \(image.dimensions)")
         }
         let (outputs, overflow) = shape[1].multipliedReportingOverflow(by: groups)
-        guard !overflow, bias.map({ $0.count == outputs }) ?? true else { throw operation.malformed("has \(groups) groups") }
+        guard !overflow, bias.map({ $0.count == outputs }) ?? true else {
+            throw operation.malformed("has \(groups) groups")
+        }
         let mode = try operation.text("auto_pad", or: "NOTSET")
         // Some files name batch and channels too.
         let wanted = try operation.integers("output_shape", Self.extents).map { Array($0.suffix(count)) }
@@ -178,17 +185,25 @@ extension ONNXImport {
     // MARK: Pooling
 
     func pooling(_ operation: ONNXOperator, _ kind: String) throws -> ONNXValue {
-        guard let kernel = try operation.integers("kernel_shape", Self.extents) else { throw operation.malformed("has no kernel_shape") }
+        guard let kernel = try operation.integers("kernel_shape", Self.extents) else {
+            throw operation.malformed("has no kernel_shape")
+        }
         let image = try image(operation.activation(0), operation)
         let window = try window(operation, kernel: kernel, image: image)
-        guard window.dilation == [1, 1] else { throw operation.unsupported("has dilations of \(window.dilation); 1 is read") }
+        guard window.dilation == [1, 1] else {
+            throw operation.unsupported("has dilations of \(window.dilation); 1 is read")
+        }
         let roundsUp = try operation.flag("ceil_mode", or: false)
         var attributes = attributes(window, kernel: "window", strideDefault: window.kernel)
         let size = (0..<2).map { window.places(image.stored[$0 + 1], $0, roundingUp: roundsUp) }
-        guard size.allSatisfy({ $0 > 0 }) else { throw operation.malformed("is larger than its input of shape \(image.dimensions)") }
+        guard size.allSatisfy({ $0 > 0 }) else {
+            throw operation.malformed("is larger than its input of shape \(image.dimensions)")
+        }
         if roundsUp, size != (0..<2).map({ window.places(image.stored[$0 + 1], $0) }) { attributes["ceil"] = true }
         let isPadded = window.padding != [0, 0, 0, 0]
-        if kind == "average_pool", isPadded, try !operation.flag("count_include_pad", or: false) { attributes["counts_padding"] = false }
+        if kind == "average_pool", isPadded, try !operation.flag("count_include_pad", or: false) {
+            attributes["counts_padding"] = false
+        }
         let node = try add(kind, operation, [image.node], attributes)
         var result = result(node, [image.stored[0]] + size, like: image)
         result.quantisation = image.quantisation

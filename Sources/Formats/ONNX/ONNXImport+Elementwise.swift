@@ -20,7 +20,8 @@ extension ONNXImport {
             return .activation(try merged(kind, a, b) ?? combined(operation, kind, a, b, isConstantFirst: false))
         case (.constant(let a), .activation(let b)):
             let commutes = kind != "subtract" && kind != "divide"
-            return .activation(try (commutes ? merged(kind, b, a) : nil) ?? combined(operation, kind, b, a, isConstantFirst: true))
+            return .activation(
+                try (commutes ? merged(kind, b, a) : nil) ?? combined(operation, kind, b, a, isConstantFirst: true))
         case (.constant, .constant):
             throw operation.unsupported("has several constants; give it one")
         }
@@ -121,7 +122,8 @@ extension ONNXImport {
         }
         let padded = [Int](repeating: 1, count: rank - constant.dimensions.count) + constant.dimensions
         guard padded[0] == 1 else {
-            throw operation.unsupported("has a constant of shape \(constant.dimensions), one part for each sample of a batch")
+            throw operation.unsupported(
+                "has a constant of shape \(constant.dimensions), one part for each sample of a batch")
         }
         let own = Array(padded.dropFirst())
         let dimensions = try broadcast([input.dimensions, own], operation)

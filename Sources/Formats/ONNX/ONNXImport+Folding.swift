@@ -145,7 +145,9 @@ extension ONNXImport {
 
     private func repeated(_ operation: ONNXOperator) throws -> ONNXTensor {
         let (tensor, list) = (try operation.constant(0), try operation.constant(1).list())
-        guard list.allSatisfy({ $0 >= 0 }) else { throw operation.unsupported("repeats by the batch or by negative numbers") }
+        guard list.allSatisfy({ $0 >= 0 }) else {
+            throw operation.unsupported("repeats by the batch or by negative numbers")
+        }
         if operation.name == "Expand" {
             let dimensions = try broadcast([tensor.dimensions, list], operation)
             return try picked(tensor, dimensions, broadcastStrides(tensor.dimensions, to: dimensions))
@@ -194,7 +196,9 @@ extension ONNXImport {
         let (wholes, floats) = (
             isWhole ? try parts.map { try $0.integers() } : [], isWhole ? [] : try parts.map { try $0.floats() }
         )
-        let (whole, float) = (try isWhole ? Indices(count: taken(dimensions)) : nil, try isWhole ? nil : Tensor([max(taken(dimensions), 1)]))
+        let (whole, float) = (
+            try isWhole ? Indices(count: taken(dimensions)) : nil, try isWhole ? nil : Tensor([max(taken(dimensions), 1)])
+        )
         var place = 0
         for row in 0..<outer {
             for (part, length) in lengths.enumerated() {
@@ -407,7 +411,9 @@ extension ONNXImport {
                 let isBatch = dimensions.contains(where: ONNXTensor.isSymbol)
                 throw DaflError(
                     isBatch ? .unsupported : .format,
-                    isBatch ? "makes a tensor whose size is the batch's" : "makes a tensor of shape \(printable("\(dimensions)"))")
+                    isBatch
+                        ? "makes a tensor whose size is the batch's"
+                        : "makes a tensor of shape \(printable("\(dimensions)"))")
             }
             count = product
         }

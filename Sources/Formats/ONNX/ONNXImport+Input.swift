@@ -9,16 +9,19 @@ extension ONNXImport {
     func input(_ interface: ONNXInterface, shape given: [Int]?) throws -> ONNXActivation {
         let title = "its input \(quoted(interface.name))"
         guard NumberType(onnx: interface.type) != nil else {
-            throw DaflError(.unsupported, "\(title) is of ONNX's data type \(interface.type), which is no number that is read")
+            throw DaflError(
+                .unsupported, "\(title) is of ONNX's data type \(interface.type), which is no number that is read")
         }
         if let given {
             guard (1...3).contains(given.count), given.allSatisfy({ (1...(1 << 20)).contains($0) }) else {
                 throw DaflError.invalid("the input's shape", "\(given)", "[channels, height, width] or [numbers]")
             }
         }
-        guard let dimensions = interface.dimensions ?? given.map({ [nil] + $0.map { _ in nil } }), dimensions.count >= 2 else {
+        guard let dimensions = interface.dimensions ?? given.map({ [nil] + $0.map { _ in nil } }), dimensions.count >= 2
+        else {
             throw DaflError(
-                .unsupported, "\(title) has no dimension beside the batch, or does not tell its shape; name the shape of an input")
+                .unsupported,
+                "\(title) has no dimension beside the batch, or does not tell its shape; name the shape of an input")
         }
         let sample = Array(dimensions.dropFirst())
         guard sample.count <= 4 else {
@@ -44,14 +47,17 @@ extension ONNXImport {
             guard let size else {
                 let known = axes.map { sample[$0].map(String.init) ?? "?" }.joined(separator: ", ")
                 throw DaflError(
-                    .invalidArgument, "\(title) is [\(known)] and leaves the rest to you: name its shape, such as [3, 224, 224]")
+                    .invalidArgument,
+                    "\(title) is [\(known)] and leaves the rest to you: name its shape, such as [3, 224, 224]")
             }
             guard (1...(1 << 20)).contains(size) else {
                 throw DaflError(.format, "\(title) has a dimension of \(size); it may be from 1 to \(1 << 20)")
             }
             return size
         }
-        guard shape.reduce(1.0, { $0 * Double($1) }) < Double(1 << 40) else { throw DaflError(.format, "\(title) has the shape \(shape)") }
+        guard shape.reduce(1.0, { $0 * Double($1) }) < Double(1 << 40) else {
+            throw DaflError(.format, "\(title) has the shape \(shape)")
+        }
 
         var activation = ONNXActivation(Graph.input, shape)
         if axes.count == 3, hints.isChannelsLast { activation = activation.permuted([1, 2, 0], [0, 1, 2]) }
@@ -59,7 +65,7 @@ extension ONNXImport {
             // A signal [channels, length] is an image one pixel wide; a picture [height, width] has one channel.
             activation = ONNXActivation(Graph.input, hints.isSignal ? shape + [1] : [1] + shape, dimensions: shape)
         }
-        if NumberType(onnx: interface.type).map(NumberType.wholeNumbers.contains) == true {
+        if let type = NumberType(onnx: interface.type), NumberType.wholeNumbers.contains(type), type.bytes <= 2 {
             activation.quantisation = ONNXQuantisation(scale: 1, zero: 0)
         }
         return activation

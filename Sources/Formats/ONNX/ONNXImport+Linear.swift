@@ -5,7 +5,9 @@ extension ONNXImport {
     /// Y = alpha A B + beta C, with a constant B and C.
     func gemm(_ operation: ONNXOperator) throws -> ONNXValue {
         let (input, weight) = (try operation.activation(0), try operation.constant(1))
-        guard try !operation.flag("transA", or: false) else { throw operation.unsupported("transposes its input, which would mix samples") }
+        guard try !operation.flag("transA", or: false) else {
+            throw operation.unsupported("transposes its input, which would mix samples")
+        }
         guard input.dimensions.count == 1, weight.dimensions.count == 2 else {
             throw operation.malformed("has an input of shape \(input.dimensions) behind the batch; it needs a vector")
         }
@@ -41,7 +43,8 @@ extension ONNXImport {
     private func matMul(_ operation: ONNXOperator, left weight: ONNXTensor) throws -> ONNXValue {
         let input = try operation.activation(1)
         guard let matrix = matrix(weight), input.dimensions.count >= 2 else {
-            throw operation.unsupported("has weights of shape \(weight.dimensions) on the left; a matrix, of images, is read")
+            throw operation.unsupported(
+                "has weights of shape \(weight.dimensions) on the left; a matrix, of images, is read")
         }
         let swapped = try swappingLast(input)
         let result = try linear(operation, swapped, matrix, isTransposed: true, weightInput: 0)

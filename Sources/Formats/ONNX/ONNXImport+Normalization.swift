@@ -2,7 +2,9 @@ import Networks
 import Numerics
 
 extension ONNXImport {
-    private func channelConstants(_ operation: ONNXOperator, _ inputs: ClosedRange<Int>, _ count: Int) throws -> [ONNXTensor] {
+    private func channelConstants(_ operation: ONNXOperator, _ inputs: ClosedRange<Int>, _ count: Int) throws
+        -> [ONNXTensor]
+    {
         try inputs.map { i in
             let constant = try operation.constant(i)
             guard constant.count == count else {
@@ -13,7 +15,8 @@ extension ONNXImport {
     }
 
     func batchNormalization(_ operation: ONNXOperator) throws -> ONNXValue {
-        guard try !operation.flag("training_mode", or: false), operation.node.outputs.dropFirst().allSatisfy(\.isEmpty) || operation.opset >= 9
+        guard try !operation.flag("training_mode", or: false),
+            operation.node.outputs.dropFirst().allSatisfy(\.isEmpty) || operation.opset >= 9
         else { throw operation.unsupported("is exported for training; export the model for inference") }
         let image = try image(operation.activation(0), operation)
         let constants = try channelConstants(operation, 1...4, image.stored[0])
@@ -32,7 +35,8 @@ extension ONNXImport {
         let image = try image(operation.activation(0), operation)
         let constants = try channelConstants(operation, 1...2, image.stored[0])
         let node = try add(
-            "instance_norm", operation, [image.node], ["epsilon": number(operation, "epsilon", 1e-5), "affine": true], weight: 1)
+            "instance_norm", operation, [image.node], ["epsilon": number(operation, "epsilon", 1e-5), "affine": true],
+            weight: 1)
         for (suffix, constant) in zip(["weight", "bias"], constants) { fill("\(node).\(suffix)", constant) }
         return .activation(image.computed(by: node))
     }
@@ -40,7 +44,9 @@ extension ONNXImport {
     func groupNormalization(_ operation: ONNXOperator) throws -> ONNXValue {
         let image = try image(operation.activation(0), operation)
         let (channels, groups) = (image.stored[0], try operation.integer("num_groups", or: 1))
-        guard groups >= 1, channels % groups == 0 else { throw operation.malformed("has \(groups) groups of \(channels) channels") }
+        guard groups >= 1, channels % groups == 0 else {
+            throw operation.malformed("has \(groups) groups of \(channels) channels")
+        }
         let constants = try channelConstants(operation, 1...2, operation.opset < 21 ? groups : channels)
         let node = try add(
             "group_norm", operation, [image.node],

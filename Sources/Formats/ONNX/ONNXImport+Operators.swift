@@ -93,12 +93,15 @@ extension ONNXImport {
     /// Whole numbers that stand for others may be moved about, and are computed with after DequantizeLinear only.
     private func requireNumbers(_ operation: ONNXOperator) throws {
         let moving: Set = [
-            "DequantizeLinear", "Cast", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "MaxPool",
+            "DequantizeLinear", "Cast", "Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose",
+            "MaxPool",
             "Slice", "Split", "Gather", "GlobalMaxPool",
         ]
         let quantised = operation.values.compactMap { $0?.activation?.quantisation }
         guard let first = quantised.first, !moving.contains(operation.name) else { return }
-        if operation.name == "Concat", quantised.count == operation.values.count, quantised.allSatisfy({ $0 == first }) { return }
+        if operation.name == "Concat", quantised.count == operation.values.count, quantised.allSatisfy({ $0 == first }) {
+            return
+        }
         throw operation.unsupported("computes with quantised numbers; \(ONNXImport.wayOut)")
     }
 
@@ -159,14 +162,17 @@ extension ONNXImport {
 
     private func selu(_ operation: ONNXOperator) throws -> ONNXValue {
         let (alpha, gamma): (Float, Float) = (1.67326319, 1.05070102)
-        guard abs(try operation.float("alpha", or: alpha) - alpha) < 1e-3, abs(try operation.float("gamma", or: gamma) - gamma) < 1e-3
+        guard abs(try operation.float("alpha", or: alpha) - alpha) < 1e-3,
+            abs(try operation.float("gamma", or: gamma) - gamma) < 1e-3
         else { throw operation.unsupported("has an alpha and gamma of its own; the usual ones are read") }
         return try activation(operation, "selu")
     }
 
     private func gelu(_ operation: ONNXOperator) throws -> ONNXValue {
         let approximation = try operation.text("approximate", or: "none")
-        guard ["none", "tanh"].contains(approximation) else { throw operation.malformed("has approximate \(quoted(approximation))") }
+        guard ["none", "tanh"].contains(approximation) else {
+            throw operation.malformed("has approximate \(quoted(approximation))")
+        }
         return try activation(operation, "gelu", ["approximation": .text(approximation)])
     }
 

@@ -4,7 +4,8 @@ import Numerics
 extension ONNXImport {
     /// What QuantizeLinear's numbers are, by its zero point's type or its attribute.
     func quantisedRange(_ operation: ONNXOperator) throws -> (NumberType, ClosedRange<Int>) {
-        let type = try operation.optionalConstant(2)?.type ?? NumberType(onnx: operation.integer("output_dtype", or: 2)) ?? .u8
+        let type =
+            try operation.optionalConstant(2)?.type ?? NumberType(onnx: operation.integer("output_dtype", or: 2)) ?? .u8
         switch type {
         case .u8: return (type, 0...255)
         case .i8: return (type, -128...127)
@@ -20,7 +21,9 @@ extension ONNXImport {
             throw operation.unsupported("quantises activations with \(scale.count) scales; one is read")
         }
         let number = try scale.float()
-        guard number > 0, number.isFinite, (1 / number).isFinite else { throw operation.malformed("has the scale \(number)") }
+        guard number > 0, number.isFinite, (1 / number).isFinite else {
+            throw operation.malformed("has the scale \(number)")
+        }
         guard let zero, zero.isWhole else { return ONNXQuantisation(scale: number, zero: 0) }
         return ONNXQuantisation(scale: number, zero: try zero.integers()[0])
     }
@@ -30,7 +33,8 @@ extension ONNXImport {
         let input = try operation.activation(0)
         let (quantisation, (_, range)) = (try quantisation(operation), try quantisedRange(operation))
         var attributes: [String: Attribute] = [
-            "scale": .number(Double(quantisation.scale)), "low": .integer(range.lowerBound), "high": .integer(range.upperBound),
+            "scale": .number(Double(quantisation.scale)), "low": .integer(range.lowerBound),
+            "high": .integer(range.upperBound),
         ]
         if quantisation.zero != 0 { attributes["zero"] = .integer(quantisation.zero) }
         var result = input.computed(by: try add("fake_quantize", operation, [input.node], attributes))

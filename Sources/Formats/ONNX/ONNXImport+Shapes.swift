@@ -15,8 +15,12 @@ extension ONNXImport {
             let axis = given < 0 ? given + rank : given
             return [old[..<axis].reduce(1, *), old[axis...].reduce(1, *)]
         case "Squeeze":
-            let axes = try operation.list("axes", input: 1).map { try Set($0.map { try operation.axis($0, rank: old.count) }) }
-            guard axes?.allSatisfy({ old[$0] == 1 }) ?? true else { throw operation.malformed("squeezes an axis that is not 1") }
+            let axes = try operation.list("axes", input: 1).map {
+                try Set($0.map { try operation.axis($0, rank: old.count) })
+            }
+            guard axes?.allSatisfy({ old[$0] == 1 }) ?? true else {
+                throw operation.malformed("squeezes an axis that is not 1")
+            }
             return old.indices.filter { !(axes?.contains($0) ?? (old[$0] == 1)) }.map { old[$0] }
         case "Unsqueeze":
             let axes = try operation.list("axes", input: 1) ?? []
@@ -64,7 +68,9 @@ extension ONNXImport {
         let keepsZeros = try operation.flag("allowzero", or: false)
         let mixing = operation.unsupported("gives a batch the shape \(shape.map(Self.name)), which would mix samples")
         guard let batch = shape.first else { throw mixing }
-        guard !shape.contains(ONNXTensor.unknown) else { throw operation.unsupported("has a shape computed of the batch's size") }
+        guard !shape.contains(ONNXTensor.unknown) else {
+            throw operation.unsupported("has a shape computed of the batch's size")
+        }
         // 0s stand for the input's axes, the batch included.
         if !keepsZeros {
             shape = try shape.enumerated().map { axis, size in
@@ -82,7 +88,9 @@ extension ONNXImport {
             guard rest > 0, input.count % rest == 0 else { throw mixing }
             sample[free] = input.count / rest
         }
-        guard isBatch || batch == -1, !sample.contains(-1), try product(sample, operation) == input.count else { throw mixing }
+        guard isBatch || batch == -1, !sample.contains(-1), try product(sample, operation) == input.count else {
+            throw mixing
+        }
         input.dimensions = sample
         return .activation(input)
     }
@@ -104,7 +112,9 @@ extension ONNXImport {
     func squeeze(_ operation: ONNXOperator) throws -> ONNXValue {
         var input = try operation.activation(0)
         let axes = try operation.list("axes", input: 1).map { try Set($0.map { try operation.sampleAxis($0, of: input) }) }
-        guard axes?.allSatisfy({ input.dimensions[$0] == 1 }) ?? true else { throw operation.malformed("squeezes an axis that is not 1") }
+        guard axes?.allSatisfy({ input.dimensions[$0] == 1 }) ?? true else {
+            throw operation.malformed("squeezes an axis that is not 1")
+        }
         let old = input.dimensions
         input.dimensions = old.indices.filter { !(axes?.contains($0) ?? (old[$0] == 1)) }.map { old[$0] }
         return .activation(input)
@@ -127,8 +137,12 @@ extension ONNXImport {
         let (input, axes) = try explicit(operation.activation(0))
         let rank = axes.count + 1
         let permutation = try operation.integers("perm") ?? Array((0..<rank).reversed())
-        guard permutation.sorted() == Array(0..<rank) else { throw operation.malformed("has the order \(permutation) of \(rank) axes") }
-        guard permutation[0] == 0 else { throw operation.unsupported("moves the batch to axis \(permutation.firstIndex(of: 0) ?? 0)") }
+        guard permutation.sorted() == Array(0..<rank) else {
+            throw operation.malformed("has the order \(permutation) of \(rank) axes")
+        }
+        guard permutation[0] == 0 else {
+            throw operation.unsupported("moves the batch to axis \(permutation.firstIndex(of: 0) ?? 0)")
+        }
         return .activation(input.permuted(permutation.dropFirst().map { $0 - 1 }, axes))
     }
 
@@ -138,9 +152,13 @@ extension ONNXImport {
         let list = try operation.constant(1).list()
         let isTile = operation.name == "Tile"
         let sizes = isTile ? list.map { _ in 1 } : [ONNXTensor.batch] + input.dimensions
-        let isSame = isTile
+        let isSame =
+            isTile
             ? list.allSatisfy { $0 == 1 }
-            : list.count <= sizes.count && zip(list.reversed(), sizes.reversed()).allSatisfy { $0 == 1 || $0 == $1 || $1 == ONNXTensor.batch && $0 == fixedBatch }
+            : list.count <= sizes.count
+                && zip(list.reversed(), sizes.reversed()).allSatisfy {
+                    $0 == 1 || $0 == $1 || $1 == ONNXTensor.batch && $0 == fixedBatch
+                }
         guard isSame else { throw operation.unsupported("repeats activations") }
         return .activation(input)
     }
@@ -161,7 +179,8 @@ extension ONNXImport {
         let axes = try operation.list("axes", input: 3) ?? Array(starts.indices)
         let steps = try operation.optionalConstant(4)?.list() ?? starts.map { _ in 1 }
         guard starts.count == ends.count, axes.count == starts.count, steps.count == starts.count else {
-            throw operation.malformed("has \(starts.count) starts, \(ends.count) ends, \(axes.count) axes, \(steps.count) steps")
+            throw operation.malformed(
+                "has \(starts.count) starts, \(ends.count) ends, \(axes.count) axes, \(steps.count) steps")
         }
         var cuts = dimensions.map { Cut(start: 0, count: $0, step: 1) }
         for i in starts.indices {
@@ -169,12 +188,15 @@ extension ONNXImport {
             let (size, step) = (dimensions[axis], steps[i])
             guard step != 0, step > -(1 << 32), step < 1 << 32 else { throw operation.malformed("has the step \(step)") }
             guard size != ONNXTensor.batch else {
-                let isAll = starts[i] == 0 && step == 1 && (ends[i] == ONNXTensor.batch || ends[i] >= fixedBatch ?? Int(Int32.max))
+                let isAll =
+                    starts[i] == 0 && step == 1 && (ends[i] == ONNXTensor.batch || ends[i] >= fixedBatch ?? Int(Int32.max))
                 guard isAll else { throw operation.unsupported("takes a part of the batch, which would mix samples") }
                 continue
             }
             func place(_ given: Int, _ range: ClosedRange<Int>) -> Int {
-                min(max(given < 0 ? given.addingReportingOverflow(size).partialValue : given, range.lowerBound), range.upperBound)
+                min(
+                    max(given < 0 ? given.addingReportingOverflow(size).partialValue : given, range.lowerBound),
+                    range.upperBound)
             }
             guard !ONNXTensor.isSymbol(starts[i]), !ONNXTensor.isSymbol(ends[i]) else {
                 throw operation.unsupported("takes a part that depends on the batch's size")
@@ -196,7 +218,9 @@ extension ONNXImport {
     }
 
     /// One slice node for each axis that is cut.
-    private func part(_ operation: ONNXOperator, _ input: ONNXActivation, _ cuts: [Cut], suffix: String = "") throws -> ONNXActivation {
+    private func part(_ operation: ONNXOperator, _ input: ONNXActivation, _ cuts: [Cut], suffix: String = "") throws
+        -> ONNXActivation
+    {
         guard zip(cuts, input.dimensions).contains(where: { $0.count != $1 || $0.step != 1 }) else { return input }
         let (input, axes) = try explicit(input)
         var result = input
@@ -253,7 +277,9 @@ extension ONNXImport {
     }
 
     func concat(_ operation: ONNXOperator) throws -> ONNXValue {
-        guard let place = operation.values.firstIndex(where: { $0?.activation != nil }) else { throw operation.malformed("has no inputs") }
+        guard let place = operation.values.firstIndex(where: { $0?.activation != nil }) else {
+            throw operation.malformed("has no inputs")
+        }
         let (first, axes) = try explicit(operation.activation(place))
         let axis = try operation.sampleAxis(operation.integer("axis", or: 1), of: first)
         var (nodes, total): ([String], Int) = ([], 0)
@@ -266,7 +292,8 @@ extension ONNXImport {
             total += part.dimensions[axis]
         }
         if nodes.count == 1 { return .activation(first) }
-        var result = first.computed(by: try add("concat", operation, nodes, axes[axis] == 0 ? [:] : ["axis": .integer(axes[axis])]))
+        var result = first.computed(
+            by: try add("concat", operation, nodes, axes[axis] == 0 ? [:] : ["axis": .integer(axes[axis])]))
         result.stored[axes[axis]] = total
         result.dimensions[axis] = total
         return .activation(result)
@@ -283,14 +310,18 @@ extension ONNXImport {
         var (before, after) = ([Int](repeating: 0, count: rank), [Int](repeating: 0, count: rank))
         for (i, axis) in given.enumerated() { (before[axis], after[axis]) = (pads[i], pads[i + given.count]) }
         guard before[0] == 0, after[0] == 0 else { throw operation.unsupported("adds samples to the batch") }
-        guard (before + after).allSatisfy((0...(1 << 20)).contains) else { throw operation.unsupported("has pads of \(printable("\(pads)"))") }
+        guard (before + after).allSatisfy((0...(1 << 20)).contains) else {
+            throw operation.unsupported("has pads of \(printable("\(pads)"))")
+        }
         guard (before + after).contains(where: { $0 != 0 }) else { return .activation(input) }
 
         var value: Float = 0
         if case .float(let number)? = operation.node.attributes["value"] { value = number }
         if let constant = try operation.optionalConstant(2), constant.count > 0 { value = try constant.float() }
         let mode = try operation.text("mode", or: "constant")
-        guard ["constant", "edge", "reflect"].contains(mode) else { throw operation.unsupported("has the mode \(quoted(mode))") }
+        guard ["constant", "edge", "reflect"].contains(mode) else {
+            throw operation.unsupported("has the mode \(quoted(mode))")
+        }
         let layout = input.layout(axes)
         var attributes: [String: Attribute] = [
             "before": .integers(layout.map { axis in axis.map { before[$0 + 1] } ?? 0 }),
@@ -323,17 +354,22 @@ extension ONNXImport {
         }
         var size: [Int]
         if let scales {
-            guard scales.count == rank, scales[0] == 1, scales[1] == 1, scales[2...].allSatisfy({ $0 > 0 && $0 <= 1024 }) else {
+            guard scales.count == rank, scales[0] == 1, scales[1] == 1, scales[2...].allSatisfy({ $0 > 0 && $0 <= 1024 })
+            else {
                 throw operation.unsupported("has the scales \(scales)")
             }
             size = zip(image.stored.dropFirst(), scales.dropFirst(2)).map { Int((Float($0) * $1).rounded(.down)) }
         } else if place == 2, let sizes = try operation.optionalConstant(3)?.list() {
-            guard sizes.count == rank, sizes[1] == image.stored[0] else { throw operation.unsupported("has the sizes \(printable("\(sizes)"))") }
+            guard sizes.count == rank, sizes[1] == image.stored[0] else {
+                throw operation.unsupported("has the sizes \(printable("\(sizes)"))")
+            }
             size = Array(sizes[2...])
         } else {
             throw operation.malformed("has neither scales nor sizes")
         }
-        guard size.allSatisfy(Self.extents.contains) else { throw operation.malformed("makes an image of \(printable("\(size)"))") }
+        guard size.allSatisfy(Self.extents.contains) else {
+            throw operation.malformed("makes an image of \(printable("\(size)"))")
+        }
         if size == Array(image.stored.dropFirst()) { return .activation(image) }
 
         let mode = try operation.text("mode", or: "nearest")
@@ -350,9 +386,13 @@ extension ONNXImport {
         case "nearest":
             let rounding = try operation.text("nearest_mode", or: isOld ? "floor" : "round_prefer_floor")
             // By a whole factor each pixel is repeated, whichever way it is counted.
-            let isRepeated = isWhole && (alignment == "asymmetric" && rounding == "floor" || alignment.hasSuffix("half_pixel") && rounding.hasPrefix("round"))
+            let isRepeated =
+                isWhole
+                && (alignment == "asymmetric" && rounding == "floor"
+                    || alignment.hasSuffix("half_pixel") && rounding.hasPrefix("round"))
             guard isRepeated || alignment == "asymmetric" && rounding == "floor" else {
-                throw operation.unsupported("is nearest with \(quoted(alignment)) and \(quoted(rounding)); asymmetric and floor are read")
+                throw operation.unsupported(
+                    "is nearest with \(quoted(alignment)) and \(quoted(rounding)); asymmetric and floor are read")
             }
         case "linear", "bilinear":
             attributes["mode"] = "bilinear"

@@ -41,16 +41,20 @@ final class ONNXImport {
         featureName = feature
         budget = ONNXBudget(size: size)
         guard let opset = model.opsets[""] else {
-            throw DaflError(.unsupported, "uses no operators of ONNX's own, but of \(Self.domains(model)); \(ONNXImport.wayOut)")
+            throw DaflError(
+                .unsupported, "uses no operators of ONNX's own, but of \(Self.domains(model)); \(ONNXImport.wayOut)")
         }
         guard Self.opsets.contains(opset) else {
             throw DaflError(
-                .unsupported, "is of opset \(opset); opsets \(Self.opsets.lowerBound) to \(Self.opsets.upperBound) are read")
+                .unsupported, "is of opset \(opset); opsets \(Self.opsets.lowerBound) to \(Self.opsets.upperBound) are read"
+            )
         }
         self.opset = opset
         // Where a file has several outputs, the first is the classifier's by convention, unless it is the class itself.
         let numbers: Set = [1, 2, 3, 10, 11, 16]
-        guard let output = model.outputs.first(where: { numbers.contains($0.type) }) ?? model.outputs.first else { throw DaflError(.format, "is no network: it has no outputs") }
+        guard let output = model.outputs.first(where: { numbers.contains($0.type) }) ?? model.outputs.first else {
+            throw DaflError(.format, "is no network: it has no outputs")
+        }
         self.output = output
 
         let plan = try ONNXPlan(model, output: output.name)
@@ -117,7 +121,9 @@ final class ONNXImport {
     }
 
     private func keepOrigin(of node: ONNXNode) {
-        let kept: Set = ["Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear"]
+        let kept: Set = [
+            "Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear",
+        ]
         guard kept.contains(node.operation), let input = node.inputs.first, let result = node.outputs.first else { return }
         origins[result] = origins[input] ?? input
     }
@@ -129,13 +135,16 @@ final class ONNXImport {
         // Logits are a vector, though some files leave them an image of one pixel.
         let isVector = last.dimensions.filter { $0 != 1 }.count <= 1
         last.node = try arrange(last, as: isVector ? [last.count] : last.dimensions)
-        guard last.node != Graph.input else { throw DaflError(.unsupported, "is no network: its output is its input") }
+        if last.node == Graph.input {  // a softmax alone
+            last.node = try addLayout("reshape", last.node, ["shape": .integers(last.stored)])
+        }
         graph.output = last.node
         graph.interface.head = end.head
         if let featureName {
             guard case .activation(let feature)? = values[featureName] else {
                 throw DaflError.invalid(
-                    "feature", quoted(featureName), "a tensor of the file that its output \(quoted(output.name)) depends on")
+                    "feature", quoted(featureName), "a tensor of the file that its output \(quoted(output.name)) depends on"
+                )
             }
             guard feature.node != Graph.input else {
                 throw DaflError.invalid("feature", quoted(featureName), "computed from the input, not the input itself")
@@ -214,7 +223,8 @@ final class ONNXImport {
     func fill(_ parameter: String, _ constant: ONNXTensor) {
         fill(parameter) { tensor in
             guard constant.count == tensor.count else {
-                throw DaflError(.format, "\(printable(parameter)) has \(constant.count) numbers where \(tensor.count) are needed")
+                throw DaflError(
+                    .format, "\(printable(parameter)) has \(constant.count) numbers where \(tensor.count) are needed")
             }
             try constant.load(into: tensor)
         }
@@ -248,7 +258,8 @@ final class ONNXImport {
             stored = activation.order.map { stored[$0] }
         }
         if stored != shape {
-            node = shape.count == 1
+            node =
+                shape.count == 1
                 ? try addLayout("flatten", node, [:]) : try addLayout("reshape", node, ["shape": .integers(shape)])
         }
         arranged[key] = node
@@ -280,7 +291,8 @@ final class ONNXImport {
         }
         while shape.count < 3 { shape.append(1) }
         let trimmed = shape.prefix { _ in true }
-        if activation.isInOrder, activation.stored.count <= 3, activation.stored == Array(trimmed.prefix(activation.stored.count)),
+        if activation.isInOrder, activation.stored.count <= 3,
+            activation.stored == Array(trimmed.prefix(activation.stored.count)),
             shape[activation.stored.count...].allSatisfy({ $0 == 1 })
         {
             var result = activation

@@ -68,7 +68,8 @@ struct ONNXPlan {
             let names = read.prefix(5).map { quoted($0.name) }.joined(separator: ", ")
             throw DaflError(
                 .unsupported,
-                read.isEmpty ? "is no network: its output depends on no input" : "has \(read.count) inputs, \(names); one is read")
+                read.isEmpty
+                    ? "is no network: its output depends on no input" : "has \(read.count) inputs, \(names); one is read")
         }
         return input
     }

@@ -37,7 +37,8 @@ extension ONNXTensor {
 
     private static func combineSymbols(_ name: String, _ x: Int, _ y: Int) -> Int? {
         switch (name, x, y) {
-        case ("Mul", batch, 1), ("Mul", 1, batch), ("Div", batch, 1), ("Add", batch, 0), ("Add", 0, batch), ("Sub", batch, 0):
+        case ("Mul", batch, 1), ("Mul", 1, batch), ("Div", batch, 1), ("Add", batch, 0), ("Add", 0, batch),
+            ("Sub", batch, 0):
             return batch
         case ("Mul", 0, _), ("Mul", _, 0): return 0
         case ("Equal", batch, _), ("Equal", _, batch): return x == y ? 1 : 0

@@ -128,7 +128,9 @@ private final class ONNXNumbers {
 
     init(_ stored: ONNXStored) { (type, repeated, self.stored) = (stored.numberType, nil, stored) }
     init(floats: Tensor) { (type, repeated, stored, self.floats) = (.f32, nil, nil, floats) }
-    init(integers: Indices, _ type: NumberType) { (self.type, repeated, stored, self.integers) = (type, nil, nil, integers) }
+    init(integers: Indices, _ type: NumberType) {
+        (self.type, repeated, stored, self.integers) = (type, nil, nil, integers)
+    }
     init(repeating number: Float) { (type, repeated, stored) = (.f32, number, nil) }
 
     var isWhole: Bool { type.map(NumberType.wholeNumbers.contains) ?? false }

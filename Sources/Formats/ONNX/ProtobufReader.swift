@@ -71,7 +71,8 @@ struct ProtobufReader {
                 throw damaged("\(length) bytes where \(end - position) are left", at: start)
             }
             return Field(number: number, value: .slice(try take(Int(length), at: start)))
-        case 5: return Field(number: number, value: .fixed32(UInt32(truncatingIfNeeded: bytes.bits(try take(4, at: start)))))
+        case 5:
+            return Field(number: number, value: .fixed32(UInt32(truncatingIfNeeded: bytes.bits(try take(4, at: start)))))
         default: throw damaged("a field of wire type \(key & 7)", at: start)
         }
     }

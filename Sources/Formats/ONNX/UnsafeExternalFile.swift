@@ -7,7 +7,8 @@ extension ONNXTensor.File {
     /// - Throws: `format` when the place is none in the folder, or of another size; `io`, `outOfMemory`.
     func read(_ size: Int) throws -> UnsafeBytes {
         guard let folder else {
-            throw DaflError(.unsupported, "is in a file of its own, which a model in memory does not have; load it by its path")
+            throw DaflError(
+                .unsupported, "is in a file of its own, which a model in memory does not have; load it by its path")
         }
         let location = entries["location"] ?? ""
         let parts = location.split(separator: "/", omittingEmptySubsequences: false)
