@@ -133,6 +133,7 @@ extension ONNXImport {
         let steps = layout.map { axis in axis.map { strides[$0] } ?? 0 }
         let shape = constant.count == 1 ? [1] : turned
         let node = try add("constant", operation, [], ["shape": .integers(shape)], suffix: "_constant")
+        if constant.count == 1 { scalars[node] = try constant.float() }
         fill("\(node).value") { tensor in
             let numbers = try constant.floats()
             var places = ONNXOdometer(sizes: turned, strides: steps)

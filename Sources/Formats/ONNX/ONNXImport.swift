@@ -27,6 +27,8 @@ final class ONNXImport {
     private var arranged: [String: String] = [:]
     /// Those whose input is one pixel: linear layers by another name.
     var pixelConvolutions: Set<String> = []
+    /// Constants of one number, by their nodes.
+    var scalars: [String: Float] = [:]
     /// Initializers that constants were made of without a change of meaning, for their names.
     private var origins: [String: String] = [:]
 
@@ -153,6 +155,8 @@ final class ONNXImport {
         } else {
             graph.feature = ONNXFeature(graph, places: places, pixels: pixelConvolutions).node
         }
+        let kept = Set([graph.output, graph.feature].compactMap { $0 })
+        graph = ONNXPatterns.simplified(graph, scalars: scalars, kept: kept)
         prune()
     }
 
