@@ -12,10 +12,21 @@ package protocol Layer: AnyObject {
     /// Multiplications with weights for one sample, as the papers count FLOPs.
     func multiplyAdds(_ inputs: [Shape], output: Shape) -> Int
     func plan(_ site: Site) throws -> any Operation
+    /// Which of its activations its backward pass reads, that are to be kept until then. The default: all.
+    func backwardReads(trains: Bool) -> BackwardReads
+}
+
+/// What a backward pass reads of the forward pass.
+package struct BackwardReads: OptionSet {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+    static let inputs = BackwardReads(rawValue: 1)
+    static let output = BackwardReads(rawValue: 2)
 }
 
 extension Layer {
     package var parameters: [Parameter] { [] }
+    package func backwardReads(trains: Bool) -> BackwardReads { [.inputs, .output] }
     package func multiplyAdds(_ inputs: [Shape], output: Shape) -> Int { 0 }
 }
 

@@ -37,6 +37,10 @@ package final class Pass {
     private var operations: [any Operation] = []
     /// For each operation, what completes the gradient by its output before its backward pass.
     private var joins: [GradientJoin?] = []
+    private let inputJoin: GradientJoin?
+    private let shared: SharedGradients
+    /// Of all activations and gradients that nobody outside sees.
+    let memory: MemoryPlan
 
     /// - Parameters:
     ///   - input: the batch that the pass reads, and whose size it has; its owner may be another pass. An image may go into a
@@ -53,37 +57,67 @@ package final class Pass {
         self.input = input
 
         let samples = input.samples
-        func batch(_ shape: Shape) throws -> Batch { try Batch(samples: samples, shape: shape) }
-
-        // A node's output feeds its consumers, each of which writes a gradient of its own; several are added up.
-        var written: [Int: [Batch]] = [:]
-        func consumerGradient(of node: Int, _ shape: Shape) throws -> Batch? {
-            guard node == Network.input ? gradients.contains(.input) : !gradients.isEmpty else { return nil }
-            let gradient = try batch(shape)
-            written[node, default: []].append(gradient)
-            return gradient
+        let steps = FusedStep.steps(of: network, compute)
+        let last = network.nodes.count - 1
+        let hasGradients = !gradients.isEmpty
+        let visible = Set([last, network.featureNode].compactMap { $0 })
+        func own(_ node: Int) throws -> Batch {
+            try Batch(samples: samples, shape: node == Network.input ? network.inputShape : network.nodes[node].outputShape)
         }
 
-        let last = network.nodes.count - 1
-        outputGradient = try consumerGradient(of: last, network.outputShape)
-        featuresGradient = try network.featureNode.flatMap { try consumerGradient(of: $0, network.nodes[$0].outputShape) }
-
-        let steps = FusedStep.steps(of: network, compute)
+        // Step i runs forward at time i and backward at time 2 n - 1 - i.
+        var plan = MemoryPlan(samples: samples)
+        func backwardTime(_ step: Int) -> Int { 2 * steps.count - 1 - step }
         var values: [Int: Batch] = [Network.input: input]
-        var slots: [(inputs: [Slot], output: Batch)] = []
-        for step in steps {
-            let inputs = try zip(step.inputs, network.shapes(of: step.inputs)).map { index, shape in
-                Slot(value: values[index] ?? input, gradient: try consumerGradient(of: index, shape))
+        var reserved: [Int: MemoryPlan.Reservation] = [:]
+        for (time, step) in steps.enumerated() {
+            let reads = hasGradients ? step.layer.backwardReads(trains: gradients.contains(.weights)) : []
+            if visible.contains(step.node) {
+                values[step.node] = try own(step.node)
+            } else {
+                let end = reads.contains(.output) ? backwardTime(time) : time
+                reserved[step.node] = try plan.reserve(network.nodes[step.node].outputShape, time...end)
             }
-            let output = try batch(network.nodes[step.node].outputShape)
-            values[step.node] = output
-            slots.append((inputs, output))
+            for input in step.inputs {
+                if let value = reserved[input] { plan.extend(value, to: reads.contains(.inputs) ? backwardTime(time) : time) }
+            }
+        }
+
+        // A node's output feeds its consumers, each of which writes a gradient of its own; several are added up in the first.
+        let producers = Dictionary(uniqueKeysWithValues: steps.enumerated().map { ($1.node, $0) })
+        var consumerGradients: [[MemoryPlan.Reservation?]] = []
+        for (time, step) in steps.enumerated() {
+            consumerGradients.append(
+                try zip(step.inputs, network.shapes(of: step.inputs)).map { input, shape in
+                    guard let producer = producers[input], hasGradients else { return nil }
+                    return try plan.reserve(shape, backwardTime(time)...backwardTime(producer))
+                })
+        }
+        try plan.place()
+        memory = plan
+        for (node, reservation) in reserved { values[node] = plan.batch(reservation) }
+
+        var written: [Int: [Batch]] = [:]
+        outputGradient = hasGradients ? try own(last) : nil
+        featuresGradient = try hasGradients ? network.featureNode.map(own) : nil
+        if let outputGradient { written[last, default: []].append(outputGradient) }
+        if let featuresGradient, let node = network.featureNode { written[node, default: []].append(featuresGradient) }
+        var slots: [(inputs: [Slot], output: Batch)] = []
+        for (step, reservations) in zip(steps, consumerGradients) {
+            let inputs = try zip(step.inputs, reservations).map { index, reservation in
+                let isAsked = index == Network.input && gradients.contains(.input)
+                let gradient = try reservation.map(plan.batch) ?? (isAsked ? own(index) : nil)
+                if let gradient { written[index, default: []].append(gradient) }
+                return Slot(value: values[index] ?? input, gradient: gradient)
+            }
+            slots.append((inputs, values[step.node] ?? input))
         }
         output = values[last] ?? input
         features = network.featureNode.flatMap { values[$0] }
 
         for (step, slot) in zip(steps, slots) {
-            let join = try GradientJoin(written[step.node] ?? [], compute)
+            // What the caller wrote is kept as it is: others are added up in a batch of their own.
+            let join = try GradientJoin(written[step.node] ?? [], keepsFirst: visible.contains(step.node), compute)
             joins.append(join)
             operations.append(
                 try step.layer.plan(
@@ -93,12 +127,9 @@ package final class Pass {
                         comparesStatistics: gradients.contains(.statistics), compute: compute)))
         }
         shared = try SharedGradients(of: gradients.contains(.weights) ? steps : [])
-        inputJoin = try GradientJoin(written[Network.input] ?? [], compute)
+        inputJoin = try GradientJoin(written[Network.input] ?? [], keepsFirst: false, compute)
         inputGradient = inputJoin?.total
     }
-
-    private let inputJoin: GradientJoin?
-    private let shared: SharedGradients
 
     /// Computes `output` and `features` from `input`.
     package func forward(training: Bool = false) {
@@ -112,7 +143,7 @@ package final class Pass {
         operations.reduce(0) { $0 + (($1 as? BatchNormOperation)?.statisticsDistance ?? 0) }
     }
 
-    /// From `outputGradient` and `featuresGradient`, after `forward` for the same input.
+    /// From `outputGradient` and `featuresGradient`, once after each `forward`, whose activations it writes over.
     package func backward() {
         for step in operations.indices.reversed() {
             joins[step]?.complete()
@@ -169,9 +200,10 @@ private struct GradientJoin {
     private let compute: Compute
 
     /// nil when there are none.
-    init?(_ parts: [Batch], _ compute: Compute) throws {
+    /// - Parameter keepsFirst: whether the first part must not change, which else becomes the sum.
+    init?(_ parts: [Batch], keepsFirst: Bool, _ compute: Compute) throws {
         guard let first = parts.first else { return nil }
-        total = parts.count == 1 ? first : try Batch(samples: first.samples, shape: first.shape)
+        total = parts.count > 1 && keepsFirst ? try Batch(samples: first.samples, shape: first.shape) : first
         self.parts = parts
         self.compute = compute
     }

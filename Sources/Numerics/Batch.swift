@@ -5,26 +5,43 @@
 package final class Batch {
     package let samples: Int
     package let shape: Shape
+    /// Floats in memory, unused lanes included: a multiple of 16.
+    package let count: Int
+    /// Valid as long as the batch.
+    package let pointer: UnsafeMutablePointer<Float>
     private let memory: UnsafeFloatMemory
 
     package static let lanes = 16
 
     /// All zeros.
-    package init(samples: Int, shape: Shape) throws {
-        self.samples = samples
-        self.shape = shape
-        let (vectors, tooManyVectors) = Self.blocks(of: samples).multipliedReportingOverflow(by: shape.count)
-        let (count, tooManyFloats) = vectors.multipliedReportingOverflow(by: Self.lanes)
-        guard !tooManyVectors, !tooManyFloats else {
-            throw DaflError(.outOfMemory, "a batch of \(samples) samples of shape \(shape) is too large to address")
-        }
-        memory = try UnsafeFloatMemory(count: count)
+    package convenience init(samples: Int, shape: Shape) throws {
+        let memory = try UnsafeFloatMemory(count: Self.floats(samples: samples, shape: shape))
+        self.init(samples: samples, shape: shape, in: memory, at: 0)
+    }
+
+    /// In memory that other batches use too, at other times or in other places.
+    package init(samples: Int, shape: Shape, in memory: UnsafeFloatMemory, at start: Int) {
+        (self.samples, self.shape, self.memory) = (samples, shape, memory)
+        count = Self.blocks(of: samples) * shape.count * Self.lanes
+        precondition(start >= 0 && start + count <= memory.count)
+        pointer = memory.start + start
     }
 
     /// The same samples in another shape, in the same memory.
     package init(viewing other: Batch, as shape: Shape) {
         precondition(shape.count == other.elements)
-        (samples, self.shape, memory) = (other.samples, shape, other.memory)
+        (samples, self.shape, memory, count, pointer) = (other.samples, shape, other.memory, other.count, other.pointer)
+    }
+
+    /// How many floats so many samples take.
+    /// - Throws: `outOfMemory` when they cannot be addressed.
+    package static func floats(samples: Int, shape: Shape) throws -> Int {
+        let (vectors, tooManyVectors) = blocks(of: samples).multipliedReportingOverflow(by: shape.count)
+        let (count, tooManyFloats) = vectors.multipliedReportingOverflow(by: lanes)
+        guard !tooManyVectors, !tooManyFloats else {
+            throw DaflError(.outOfMemory, "a batch of \(samples) samples of shape \(shape) is too large to address")
+        }
+        return count
     }
 
     /// How many blocks hold so many samples.
@@ -33,10 +50,6 @@ package final class Batch {
     package var blocks: Int { Self.blocks(of: samples) }
     /// Numbers in one sample.
     package var elements: Int { shape.count }
-    /// Floats in memory, unused lanes included: a multiple of 16.
-    package var count: Int { memory.count }
-    /// Valid as long as the batch.
-    package var pointer: UnsafeMutablePointer<Float> { memory.start }
 
     /// One number of one sample.
     package subscript(sample: Int, element: Int) -> Float {
@@ -49,7 +62,7 @@ package final class Batch {
     }
 
     /// Whether no number is infinite or NaN, unused lanes included.
-    package var isFinite: Bool { memory.isFinite }
+    package var isFinite: Bool { UnsafeFloatMemory.isFinite(pointer, count) }
 
     package func fill(_ value: Float) {
         pointer.update(repeating: value, count: count)

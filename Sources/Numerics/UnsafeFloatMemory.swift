@@ -12,7 +12,9 @@ package final class UnsafeFloatMemory {
     }
 
     /// Whether no number is infinite or NaN.
-    package var isFinite: Bool {
+    package var isFinite: Bool { Self.isFinite(start, count) }
+
+    static func isFinite(_ start: UnsafeMutablePointer<Float>, _ count: Int) -> Bool {
         // Positive floats are in the order of their bits, and infinity and NaN come last. A maximum vectorises; leaving early
         // would not.
         var largest: UInt32 = 0

@@ -21,8 +21,8 @@ func checkGradients(of teacher: any Teacher, seed: UInt64, _ compute: Compute) t
         parts.append(AnswerPart(name: "features", answer: features, gradient: gradient, weights: weights))
     }
 
-    try pass.forward()
     for part in parts {
+        try pass.forward()
         for other in parts { other.gradient.fill(0) }
         part.gradient.load(part.weights)
         try pass.backward()

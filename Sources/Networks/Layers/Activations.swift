@@ -17,6 +17,8 @@ package final class LeakyReLU: FusibleLayer {
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "a leaky ReLU") }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { .output }
+
     package func plan(_ site: Site) throws -> any Operation { LeakyReLUOperation(site, slope: slope) }
 
     func fused(with next: any Layer, _ compute: Compute) -> (any Layer)? {
@@ -52,6 +54,8 @@ final class LeakyReLUOperation: Operation {
 
 package final class Tanh: Layer {
     package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "tanh") }
+
+    package func backwardReads(trains: Bool) -> BackwardReads { .output }
 
     package func plan(_ site: Site) throws -> any Operation { TanhOperation(site) }
 }

@@ -9,6 +9,8 @@ package final class Add: Layer {
         return inputs[0]
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { [] }
+
     package func plan(_ site: Site) throws -> any Operation { AddOperation(site) }
 }
 

@@ -36,6 +36,8 @@ package final class BatchNorm: FusibleLayer {
         return input
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { .inputs }
+
     package func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, self, slope: 1) }
 
     func fused(with next: any Layer, _ compute: Compute) -> (any Layer)? {
@@ -56,6 +58,8 @@ final class ActivatedBatchNorm: Layer {
     var parameters: [Parameter] { normalisation.parameters }
 
     func outputShape(_ inputs: [Shape]) throws -> Shape { try normalisation.outputShape(inputs) }
+
+    func backwardReads(trains: Bool) -> BackwardReads { normalisation.backwardReads(trains: trains) }
 
     func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, normalisation, slope: slope) }
 }

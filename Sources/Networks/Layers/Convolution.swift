@@ -57,6 +57,8 @@ package final class Convolution: Layer {
         product(output.count, inputs / groups, kernel.y, kernel.x)
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { trains ? .inputs : [] }
+
     package func plan(_ site: Site) throws -> any Operation {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.

@@ -20,6 +20,8 @@ package final class Crop: Layer {
         return try Shape([input.channelsHeightWidth.channels, height, width])
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { [] }
+
     package func plan(_ site: Site) throws -> any Operation { CropOperation(site) }
 }
 

@@ -34,6 +34,8 @@ package final class Linear: Layer {
 
     package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int { product(output.count, inputs) }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { trains ? .inputs : [] }
+
     package func plan(_ site: Site) throws -> any Operation {
         try LinearOperation(site, weight: weight, bias: bias, positions: positions)
     }

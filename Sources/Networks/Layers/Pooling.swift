@@ -75,6 +75,8 @@ package final class Pooling: Layer {
         return whole + 1 + (windows.roundsUp && rest > 0 && startsInside ? 1 : 0)
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { kind == .max ? [.inputs, .output] : [] }
+
     package func plan(_ site: Site) throws -> any Operation {
         PoolingOperation(site, kind, shape(input: site.inputs[0].value.shape, output: site.output.value.shape))
     }

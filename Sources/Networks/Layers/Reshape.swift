@@ -21,6 +21,8 @@ package final class Reshape: Layer {
         return shape
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { [] }
+
     package func plan(_ site: Site) throws -> any Operation { ReshapeOperation(site) }
 }
 

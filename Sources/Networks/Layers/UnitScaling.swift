@@ -25,6 +25,8 @@ package final class UnitScaling: Layer {
         return input
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { .inputs }
+
     package func plan(_ site: Site) throws -> any Operation { try UnitScalingOperation(site, self) }
 
     /// scale and shift of y = scale x + shift, for the number at a place of mean and deviation.

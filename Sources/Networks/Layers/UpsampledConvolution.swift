@@ -18,5 +18,7 @@ final class UpsampledConvolution: Layer {
 
     func multiplyAdds(_ inputs: [Shape], output: Shape) -> Int { convolution.multiplyAdds(inputs, output: output) }
 
+    func backwardReads(trains: Bool) -> BackwardReads { convolution.backwardReads(trains: trains) }
+
     func plan(_ site: Site) throws -> any Operation { try WinogradOperation(site, convolution, upsampling: 2) }
 }

@@ -18,6 +18,8 @@ package final class Upsampling: FusibleLayer {
         return try Shape([channels, height * factor, width * factor])
     }
 
+    package func backwardReads(trains: Bool) -> BackwardReads { [] }
+
     package func plan(_ site: Site) throws -> any Operation { UpsamplingOperation(site, factor: factor) }
 
     func fused(with next: any Layer, _ compute: Compute) -> (any Layer)? {

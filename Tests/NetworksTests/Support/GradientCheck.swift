@@ -1,6 +1,7 @@
-import Networks
 import Numerics
 import Testing
+
+@testable import Networks
 
 /// A network, and the same function written plainly in Double.
 struct Subject: Sendable, CustomTestStringConvertible {
@@ -60,6 +61,7 @@ func checkGradients(_ subject: Subject, threads: [Int] = [1, 3]) throws {
         let gradients = [pass.outputGradient, pass.featuresGradient].compactMap { $0 }
         try #require(gradients.count == directions.count)
         for (gradient, direction) in zip(gradients, directions) { gradient.load(try direction.batch()) }
+        pass.memory.spoil()
         pass.forward(training: subject.training)
         for (actual, expected) in zip([pass.output, pass.features].compactMap { $0 }, values) {
             expectClose(actual, expected, within: subject.tolerance, "output")
