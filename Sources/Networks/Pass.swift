@@ -83,13 +83,20 @@ package final class Pass {
             }
         }
 
+        // Only what leads back to the input, or to weights, needs a gradient.
+        var needy: Set<Int> = gradients.contains(.input) ? [Network.input] : []
+        for step in steps {
+            let learns = gradients.contains(.weights) && step.layer.parameters.contains(where: \.isTrained)
+            if learns || step.inputs.contains(where: needy.contains) { needy.insert(step.node) }
+        }
+
         // A node's output feeds its consumers, each of which writes a gradient of its own; several are added up in the first.
         let producers = Dictionary(uniqueKeysWithValues: steps.enumerated().map { ($1.node, $0) })
         var consumerGradients: [[MemoryPlan.Reservation?]] = []
         for (time, step) in steps.enumerated() {
             consumerGradients.append(
                 try zip(step.inputs, network.shapes(of: step.inputs)).map { input, shape in
-                    guard let producer = producers[input], hasGradients else { return nil }
+                    guard let producer = producers[input], needy.contains(input) else { return nil }
                     return try plan.reserve(shape, backwardTime(time)...backwardTime(producer))
                 })
         }

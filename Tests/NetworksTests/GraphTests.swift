@@ -102,8 +102,8 @@ import Testing
             return [normalised("bn2", bent.map { tanh($0) }, 1e-5)]
         })
 
-    @Test func additionWantsTwoInputsOfOneShape() throws {
-        for inputs in [["fc"], ["fc", Graph.input], ["fc", "fc", "fc"]] {
+    @Test func additionWantsTwoInputsThatFit() throws {
+        for inputs in [["fc"], ["fc", Graph.input], ["fc", "fc", Graph.input]] {
             let error = #expect(throws: DaflError.self) {
                 try Network([4]) {
                     $0.add(.linear, "fc", ["outputs": 3])

@@ -7,9 +7,19 @@ package final class Reshape: Layer {
     /// Flattens to one dimension.
     init() { shape = nil }
 
-    /// `shape`, of as many numbers.
+    /// `shape`, of as many numbers; one dimension may be -1, which is what the others leave.
     init(_ blueprint: Blueprint) throws {
-        shape = try Shape(blueprint.list("shape", 1...Int.max) ?? [blueprint.soleInput().count])
+        let input = try blueprint.soleInput()
+        var dimensions = try blueprint.list("shape", -1...Int.max) ?? [input.count]
+        if let open = dimensions.firstIndex(of: -1) {
+            dimensions[open] = 1
+            dimensions[open] = input.count / (try Shape(dimensions).count)
+        }
+        let shape = try Shape(dimensions)
+        guard shape.count == input.count else {
+            throw blueprint.invalid("shape", "\(shape)", "of as many numbers as the input, \(input)")
+        }
+        self.shape = shape
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape {

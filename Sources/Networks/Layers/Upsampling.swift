@@ -8,11 +8,6 @@ package final class Upsampling: FusibleLayer {
         self.factor = factor
     }
 
-    /// `factor`, 2.
-    convenience init(_ blueprint: Blueprint) throws {
-        self.init(factor: try blueprint.whole("factor", 1...1024, or: 2))
-    }
-
     package func outputShape(_ inputs: [Shape]) throws -> Shape {
         let (channels, height, width) = try soleInput(inputs, of: "upsampling").channelsHeightWidth
         return try Shape([channels, height * factor, width * factor])
