@@ -52,8 +52,8 @@ import Testing
         return y
     }
 
-    /// Functions that are infinite at 0, which is what the lanes hold that no sample fills, between two layers whose weights'
-    /// gradients sum over all lanes.
+    /// Functions that are infinite at 0, which is what the lanes hold that no sample fills, between two layers whose
+    /// weights' gradients sum over all lanes.
     static let chains: [Subject] = [
         chain(.log) { log($0) }, chain(.sqrt) { $0.squareRoot() }, chain(.reciprocal) { 1 / $0 },
         chain(.power, ["exponent": -0.5]) { 1 / $0.squareRoot() }, chain(.power, ["exponent": -1]) { 1 / $0 },

@@ -82,7 +82,8 @@ import Testing
         let weights = ["weight": [1, 2, -1, 0.5], "bias": [0, 1, 2, 3.0]]
         func expect(_ actual: [Double], _ expected: [Double]) { expectClose(actual, expected, within: 1e-6) }
         expect(
-            try output(.groupNorm, [4, 1, 2], ["groups": 2, "epsilon": 1e-3], of: [1, 2, 4, -1, 0.5, 3, 2, 2], weights: weights),
+            try output(
+                .groupNorm, [4, 1, 2], ["groups": 2, "epsilon": 1e-3], of: [1, 2, 4, -1, 0.5, 3, 2, 2], weights: weights),
             [-0.277307, 0.277307, 3.773075, -1.773075, 3.539342, 0.740538, 3.06997, 3.06997])
         expect(
             try output(.layerNorm, [4], ["epsilon": 1e-3], of: [1, 2, 4, -1], weights: weights),

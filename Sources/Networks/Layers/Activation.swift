@@ -86,7 +86,8 @@ final class ActivationOperation: Operation {
 }
 
 extension Site {
-    /// Zeros in the output's lanes that no sample fills, where a later layer would multiply infinity by its gradient's zeros.
+    /// Zeros in the output's lanes that no sample fills, where a later layer would multiply infinity by its gradient's
+    /// zeros.
     func clearUnusedLanes() {
         compute.kernels.clear_unused(output.value.pointer, samples, output.value.elements)
     }

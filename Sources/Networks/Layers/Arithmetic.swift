@@ -1,8 +1,8 @@
 import LaneKernels
 import Numerics
 
-/// Two inputs of which each pair of numbers makes one. Their shapes are broadcast as in NumPy: aligned at the last dimension,
-/// along which one of size 1, or that is not there, is the same for all places of the other.
+/// Two inputs of which each pair of numbers makes one. Their shapes are broadcast as in NumPy: aligned at the last dimension;
+/// along a dimension where it has size 1, or has none, an input is the same for all places of the other.
 package final class Combination: Layer {
     let operation: lane_operation
     let shape: Shape
@@ -85,8 +85,8 @@ extension Blueprint {
 }
 
 extension Shape {
-    /// The elements that a step along each dimension of a shape passes that this one is broadcast to: none where it has only
-    /// one place.
+    /// The elements that a step along each dimension of a shape passes that this one is broadcast to: none where it has
+    /// only one place.
     func strides(broadcastTo other: Shape) -> [Int] {
         [Int](repeating: 0, count: other.rank - rank)
             + zip(dimensions, Networks.strides(of: dimensions)).map { $0 == 1 ? 0 : $1 }

@@ -1,9 +1,9 @@
 import LaneKernels
 import Numerics
 
-/// Local response normalisation (Krizhevsky, Sutskever and Hinton 2012): y = x / (bias + alpha mean(x^2))^beta, with the mean
-/// over the same pixel of `size` channels around, zeros where there is none. Of an even size, one channel more comes after, as
-/// in ONNX.
+/// Local response normalisation (Krizhevsky, Sutskever and Hinton 2012): y = x / (bias + alpha mean(x^2))^beta, with the
+/// mean over the same pixel of `size` channels around, zeros where there is none. Of an even size, one channel more comes
+/// after, as in ONNX; in PyTorch it comes before.
 package final class LocalResponseNorm: Layer {
     private let shape: lane_responses
 
@@ -14,7 +14,8 @@ package final class LocalResponseNorm: Layer {
         let size = try blueprint.whole("size", 1...Blueprint.limit)
         shape = lane_responses(
             channels: channels, pixels: input.count / channels, before: (size - 1) / 2, after: size / 2,
-            alpha: try blueprint.number("alpha", 0...1e6, or: 1e-4), beta: try blueprint.number("beta", 0...100, or: 0.75),
+            alpha: try blueprint.number("alpha", 0...1e6, or: 1e-4),
+            beta: try blueprint.number("beta", 0...100, or: 0.75),
             bias: try blueprint.number("bias", 1e-6...1e6, or: 1))
     }
 

@@ -89,8 +89,8 @@ package final class Rearrangement: Layer {
 
     enum Padding: String, CaseIterable { case constant, edge, reflect }
 
-    /// `before` and `after`, how many places more each dimension has; `mode`, "constant", of `value`, 0; "edge", the nearest
-    /// number; or "reflect", mirrored at the outermost number.
+    /// `before` and `after`, how many places more each dimension has; `mode`, "constant", of `value`, 0; "edge", the
+    /// nearest number; or "reflect", mirrored at the outermost number.
     static func padding(_ blueprint: Blueprint) throws -> Rearrangement {
         let input = try blueprint.walkable(blueprint.soleInput())
         let none = [Int](repeating: 0, count: input.rank)
@@ -103,7 +103,8 @@ package final class Rearrangement: Layer {
         let value = try blueprint.number("value", -1e30...1e30, or: 0)
         let sizes = input.dimensions
         if mode == .reflect, let d = sizes.indices.first(where: { max(before[$0], after[$0]) >= sizes[$0] }) {
-            throw blueprint.invalid("the padding of dimension \(d)", max(before[d], after[d]), "below its size, \(sizes[d])")
+            throw blueprint.invalid(
+                "the padding of dimension \(d)", max(before[d], after[d]), "below its size, \(sizes[d])")
         }
         let output = try Shape(sizes.indices.map { sizes[$0] + before[$0] + after[$0] })
         let (from, to) = (strides(of: sizes), strides(of: output.dimensions))

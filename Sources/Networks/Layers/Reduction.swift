@@ -17,7 +17,8 @@ package final class Reduction: Layer {
         let keeps = try blueprint.flag("keep", or: true)
         self.kind = kind
         kept = try Shape(input.dimensions.enumerated().map { axes.contains($0) ? 1 : $1 })
-        output = keeps ? kept : try Shape(input.dimensions.enumerated().filter { !axes.contains($0.offset) }.map(\.element))
+        let others = input.dimensions.indices.filter { !axes.contains($0) }
+        output = keeps ? kept : try Shape(others.map { input[$0] })
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape { output }

@@ -1,7 +1,8 @@
 import LaneKernels
 import Numerics
 
-/// Normalisation of parts of a sample by their own mean and variance: y = weight (x - mean) / sqrt(variance + epsilon) + bias.
+/// Normalisation of parts of a sample by their own mean and variance:
+/// y = weight (x - mean) / sqrt(variance + epsilon) + bias.
 package final class SegmentNorm: Layer {
     let weight: Parameter?
     let bias: Parameter?
@@ -35,7 +36,9 @@ package final class SegmentNorm: Layer {
         let input = try blueprint.soleInput()
         let channels = input.channelsHeightWidth.channels
         let groups = try blueprint.whole("groups", 1...channels)
-        guard channels % groups == 0 else { throw blueprint.invalid("groups", groups, "a divisor of \(channels) channels") }
+        guard channels % groups == 0 else {
+            throw blueprint.invalid("groups", groups, "a divisor of the number of channels, \(channels)")
+        }
         return try SegmentNorm(
             blueprint, lane_channels(groups: 1, channels: channels, pixels: input.count / channels), segments: groups,
             weights: [channels], isAffine: true)
@@ -75,7 +78,8 @@ final class SegmentNormOperation: Operation {
 
     private var shape: lane_segments {
         lane_segments(
-            layout: layer.layout, segments: layer.segments, weight: (layer.weight?.value.pointer).map { UnsafePointer($0) },
+            layout: layer.layout, segments: layer.segments,
+            weight: (layer.weight?.value.pointer).map { UnsafePointer($0) },
             bias: (layer.bias?.value.pointer).map { UnsafePointer($0) }, epsilon: layer.epsilon)
     }
 
