@@ -43,20 +43,20 @@ struct ONNXModelsTests {
                 head: .softmax, feature: 256),
             Model(name: "resnet20-cifar10", input: [3, 32, 32], classes: 10, parameters: 269_034, feature: 64),
             Model(
-                name: "text-angle-mobilenetv3", input: [3, 48, 192], classes: 2, parameters: 0, head: .softmax,
+                name: "text-angle-mobilenetv3", input: [3, 48, 192], classes: 2, parameters: 129_356, head: .softmax,
                 feature: 200,
                 given: [3, 48, 192]),
             Model(name: "mnist-cntk", input: [1, 28, 28], classes: 10, parameters: 5994, feature: 256),
             Model(name: "mnist-torch", input: [1, 28, 28], classes: 10, parameters: 26506, head: .softmax, feature: 128),
             Model(
-                name: "emotion-minixception", input: [1, 64, 64], classes: 7, parameters: 0, isChannelsLast: true,
+                name: "emotion-minixception", input: [1, 64, 64], classes: 7, parameters: 56_215, isChannelsLast: true,
                 head: .softmax,
                 feature: nil),
             Model(
                 name: "deepfake-meso4", input: [3, 256, 256], classes: 1, parameters: 27977, isChannelsLast: true,
                 head: .sigmoid,
                 feature: 16),
-            Model(name: "liveness-minifasnet", input: [3, 80, 80], classes: 3, parameters: 0, feature: 128),
+            Model(name: "liveness-minifasnet", input: [3, 80, 80], classes: 3, parameters: 429_376, feature: 128),
             Model(name: "emnist-letters", input: [1, 28, 28], classes: 27, parameters: 696_859, feature: 512),
         ]
     }

@@ -7,6 +7,13 @@ extension ONNXImport {
         switch operation.name {
         case "Shape": return [try shape(operation)]
         case "Size": return [try size(operation)]
+        case "CastLike":
+            guard let tensor = operation.value(0)?.constant else { return nil }
+            // Like an activation is like a float.
+            guard let type = operation.value(1)?.constant?.type, NumberType.wholeNumbers.contains(type) else {
+                return [try cast(tensor, .f32)]
+            }
+            return [try cast(tensor, type)]
         default: break
         }
         let inputs = try operation.values.compactMap { value throws -> ONNXTensor? in value?.constant }
@@ -85,7 +92,7 @@ extension ONNXImport {
     }
 
     private func constantOfShape(_ operation: ONNXOperator) throws -> ONNXTensor {
-        let dimensions = try operation.constant(0).list()
+        let dimensions = Self.withoutBatch(try operation.constant(0).list())
         let attribute = operation.node.attributes["value"]
         guard case .tensor(let value)? = attribute, value.isWhole else {
             var number: Float = 0
@@ -98,6 +105,11 @@ extension ONNXImport {
         guard value.count == 1 else { throw operation.malformed("has a value of \(value.count) numbers") }
         let integer = try value.integers()[0]
         return try integers(dimensions, value.type) { _ in integer }
+    }
+
+    /// A constant that is repeated for each sample is one that all samples share.
+    private static func withoutBatch(_ shape: [Int]) -> [Int] {
+        shape.first == ONNXTensor.batch ? [1] + shape.dropFirst() : shape
     }
 
     private func range(_ operation: ONNXOperator) throws -> ONNXTensor {
@@ -144,7 +156,7 @@ extension ONNXImport {
     }
 
     private func repeated(_ operation: ONNXOperator) throws -> ONNXTensor {
-        let (tensor, list) = (try operation.constant(0), try operation.constant(1).list())
+        let (tensor, list) = (try operation.constant(0), Self.withoutBatch(try operation.constant(1).list()))
         guard list.allSatisfy({ $0 >= 0 }) else {
             throw operation.unsupported("repeats by the batch or by negative numbers")
         }
@@ -239,10 +251,13 @@ extension ONNXImport {
     // MARK: Arithmetic
 
     private func cast(_ operation: ONNXOperator) throws -> ONNXTensor {
-        let tensor = try operation.constant(0)
         guard let type = try NumberType(onnx: operation.integer("to", or: 0)) else {
             throw operation.unsupported("casts to ONNX's data type \(try operation.integer("to", or: 0))")
         }
+        return try cast(operation.constant(0), type)
+    }
+
+    private func cast(_ tensor: ONNXTensor, _ type: NumberType) throws -> ONNXTensor {
         guard NumberType.wholeNumbers.contains(type) else {
             guard tensor.isWhole else { return tensor }
             let values = try tensor.integers()

@@ -17,11 +17,11 @@ extension ONNXImport {
                 throw DaflError.invalid("the input's shape", "\(given)", "[channels, height, width] or [numbers]")
             }
         }
-        guard let dimensions = interface.dimensions ?? given.map({ [nil] + $0.map { _ in nil } }), dimensions.count >= 2
+        guard let dimensions = interface.dimensions ?? given.map({ [nil] + $0.map { _ in nil } }), dimensions.count >= 1
         else {
             throw DaflError(
                 .unsupported,
-                "\(title) has no dimension beside the batch, or does not tell its shape; name the shape of an input")
+                "\(title) has no batch, or does not tell its shape; name the shape of an input")
         }
         let sample = Array(dimensions.dropFirst())
         guard sample.count <= 4 else {
@@ -36,7 +36,9 @@ extension ONNXImport {
         if let given {
             // A picture without channels may be named with its one channel, a vector as an image of a pixel.
             var numbers = given
-            while numbers.count > stored.count, let one = numbers[0] == 1 ? 0 : numbers.lastIndex(of: 1) { numbers.remove(at: one) }
+            while numbers.count > stored.count, let one = numbers[0] == 1 ? 0 : numbers.lastIndex(of: 1) {
+                numbers.remove(at: one)
+            }
             guard numbers.count == stored.count, zip(stored, numbers).allSatisfy({ $0 == nil || $0 == $1 }) else {
                 let wanted = stored.map { $0.map(String.init) ?? "any" }.joined(separator: ", ")
                 throw DaflError.invalid("the input's shape", "\(given)", "[\(wanted)]")
@@ -61,6 +63,7 @@ extension ONNXImport {
 
         var activation = ONNXActivation(Graph.input, shape)
         if axes.count == 3, hints.isChannelsLast { activation = activation.permuted([1, 2, 0], [0, 1, 2]) }
+        if shape.isEmpty { activation = ONNXActivation(Graph.input, [1], dimensions: []) }
         if shape.count == 2 {
             // A signal [channels, length] is an image one pixel wide; a picture [height, width] has one channel.
             activation = ONNXActivation(Graph.input, hints.isSignal ? shape + [1] : [1] + shape, dimensions: shape)
@@ -108,8 +111,8 @@ struct ONNXInputHints {
         case "Conv", "BatchNormalization", "MaxPool", "AveragePool": isChannelsLast = false
         default:
             // As sizes go: few channels, many pixels. A channel alone may be at either end.
-            let few = 1...4
-            isChannelsLast = sample[2].map(few.contains) == true && sample[0].map(few.contains) != true
+            let few: Set = [1, 3, 4]
+            isChannelsLast = sample[2].map(few.contains) == true && sample[..<2].allSatisfy { $0 ?? .max > 4 }
         }
     }
 }

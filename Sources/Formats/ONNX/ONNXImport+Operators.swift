@@ -72,6 +72,7 @@ extension ONNXImport {
         case "Transpose": return [try transpose(operation)]
         case "Identity", "Dropout": return [.activation(try operation.activation(0))]
         case "Cast": return [try castActivation(operation)]
+        case "CastLike": return [.activation(try operation.activation(0))]
         case "Expand", "Tile": return [try unchanged(operation)]
         case "Concat": return [try concat(operation)]
         case "Split": return try split(operation)
