@@ -45,7 +45,7 @@ package final class Network {
         for (place, inputs) in zip(plan.places, plan.inputs) {
             let node = graph.nodes[place]
             let shapes = inputs.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
-            let blueprint = Blueprint(node, at: place, inputs: shapes, layers: layers)
+            let blueprint = Blueprint(node, at: place, inputs: shapes) { layers[$0] }
             let layer = try node.kind.layer(blueprint)
             let outputShape = try Self.addressable(layer.outputShape(shapes))
             try blueprint.finish()

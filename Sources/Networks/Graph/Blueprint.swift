@@ -8,12 +8,14 @@ package final class Blueprint {
     /// At least one of a layer that is made with `soleInput`.
     package let inputs: [Shape]
     private let path: String
-    /// Layers made before, by their nodes' names: for weights that are shared.
-    private let layers: [String: any Layer]
+    /// Of the shared weights: the layer of an earlier node.
+    private let owner: (any Layer)?
     private var unread: Set<String>
 
-    init(_ node: Graph.Node, at place: Int, inputs: [Shape], layers: [String: any Layer]) {
-        (self.node, self.inputs, self.layers) = (node, inputs, layers)
+    /// - Parameter layer: of an earlier node, by its name.
+    init(_ node: Graph.Node, at place: Int, inputs: [Shape], layer: (String) -> (any Layer)?) {
+        (self.node, self.inputs) = (node, inputs)
+        owner = if case .text(let name) = node.attributes[Self.sharingKey] { layer(name) } else { nil }
         path = "nodes[\(place)]"
         unread = Set(node.attributes.keys)
     }
@@ -140,15 +142,14 @@ package final class Blueprint {
         _ suffix: String, _ shape: [Int], isTrained: Bool = true, allowed: Parameter.Allowed = .finite,
         initial: Parameter.Initial
     ) throws -> Parameter {
-        guard let owner = value(Self.sharingKey) else {
+        guard let sharing = value(Self.sharingKey) else {
             return try Parameter(
                 name: "\(name).\(suffix)", shape: shape, isTrained: isTrained, allowed: allowed, initial: initial)
         }
-        guard case .text(let other) = owner, let layer = layers[other],
-            let parameter = layer.parameters.first(where: { $0.name.hasSuffix(".\(suffix)") }),
+        guard let parameter = owner?.parameters.first(where: { $0.name.hasSuffix(".\(suffix)") }),
             parameter.value.shape.dimensions == shape
         else {
-            throw invalid(Self.sharingKey, owner, "an earlier node with a \(suffix) of shape \(shape)")
+            throw invalid(Self.sharingKey, sharing, "an earlier node with a \(suffix) of shape \(shape)")
         }
         return parameter
     }

@@ -7,7 +7,7 @@ func layer(
     _ kind: LayerKind, _ attributes: [String: Attribute] = [:], of inputs: [[Int]]
 ) throws -> any Layer {
     let node = Graph.Node(kind, "layer", inputs: inputs.map { _ in Graph.input }, attributes)
-    let blueprint = Blueprint(node, at: 0, inputs: try inputs.map { try Shape($0) }, layers: [:])
+    let blueprint = Blueprint(node, at: 0, inputs: try inputs.map { try Shape($0) }) { _ in nil }
     let layer = try kind.layer(blueprint)
     try blueprint.finish()
     return layer
