@@ -22,6 +22,9 @@ package final class Rearrangement: Layer {
         (self.output, self.pieces, self.padding, self.usesEachOnce) = (output, pieces, padding, usesEachOnce)
     }
 
+    /// Whether there are such places.
+    var leavesGaps: Bool { pieces.reduce(0) { $0 + $1.sizes.reduce(1, *) } < output.count }
+
     package func outputShape(_ inputs: [Shape]) throws -> Shape { output }
 
     package func backwardReads(trains: Bool) -> BackwardReads { [] }
@@ -155,10 +158,11 @@ private struct Part {
 final class RearrangementOperation: Operation {
     private let site: Site
     private let pieces: [(piece: Rearrangement.Piece, forward: lane_walk, backward: lane_walk)]
-    private let usesEachOnce: Bool
+    private let layer: Rearrangement
 
     init(_ site: Site, _ layer: Rearrangement) {
         self.site = site
+        self.layer = layer
         let output = site.output.value
         pieces = layer.pieces.map { piece in
             let elements = site.inputs[piece.input].value.elements
@@ -172,13 +176,15 @@ final class RearrangementOperation: Operation {
                     bElements: elements)
             )
         }
-        usesEachOnce = layer.usesEachOnce
-        // Nothing is written between the pieces: once is enough.
-        if layer.padding != 0 { output.fill(layer.padding) }
     }
 
     func forward(training: Bool) {
         let (y, kernels) = (site.output.value, site.compute.kernels)
+        if layer.leavesGaps {
+            site.compute.parallelFloats(y.count) { start, count in
+                (y.pointer + start).update(repeating: layer.padding, count: count)
+            }
+        }
         for (piece, walk, _) in pieces {
             let from = site.inputs[piece.input].value.pointer + Batch.lanes * piece.fromStart
             let to = y.pointer + Batch.lanes * piece.toStart
@@ -193,8 +199,8 @@ final class RearrangementOperation: Operation {
     func backward() {
         guard let dy = site.output.gradient else { return }
         let kernels = site.compute.kernels
-        if !usesEachOnce { site.inputs.forEach { $0.gradient?.fill(0) } }
-        let back = usesEachOnce ? kernels.copy : kernels.accumulate
+        if !layer.usesEachOnce { site.inputs.forEach { $0.gradient?.fill(0) } }
+        let back = layer.usesEachOnce ? kernels.copy : kernels.accumulate
         for (piece, _, walk) in pieces {
             guard let dx = site.inputs[piece.input].gradient else { continue }
             let (from, to) = (

@@ -67,8 +67,9 @@ func checkGradients(_ subject: Subject, threads: [Int] = [1, 3]) throws {
             expectClose(actual, expected, within: subject.tolerance, "output")
         }
         network.spoilGradients()
+        // Twice, so that what is added to gradients instead of written to them shows, and what is left of the first time.
         pass.backward()
-        // Once more, so that what is added to gradients instead of written to them shows.
+        pass.forward(training: subject.training)
         pass.backward()
         let inputGradient = try #require(pass.inputGradient)
         byInput.expectEqual(Rows(inputGradient).values, of: "the input, \(threads) threads,")

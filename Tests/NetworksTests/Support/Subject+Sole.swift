@@ -2,15 +2,20 @@ import Networks
 import Numerics
 
 extension Subject {
-    /// One node, of the network's input.
+    /// One node, of the negative of the network's input: what it reads and writes lies in memory that the pass shares out.
     static func sole(
         _ kind: LayerKind, _ input: [Int], _ attributes: [String: Attribute] = [:], name: String = "layer",
         samples: Int = 18, reference: @escaping @Sendable (Rows, Weights) -> Rows
     ) -> Subject {
         Subject(
             testDescription: "\(kind.rawValue) of \(input), \(attributes.map { "\($0): \($1)" }.sorted())",
-            input: input, samples: samples, nodes: { $0.add(kind, name, attributes) },
-            reference: { [reference($0, $1)] })
+            input: input, samples: samples,
+            nodes: {
+                $0.add(.negate)
+                $0.add(kind, name, attributes)
+                $0.add(.negate)
+            },
+            reference: { x, weights in [reference(x.map { -$0 }, weights).map { -$0 }] })
     }
 }
 
