@@ -12,8 +12,11 @@ import Numerics
 package final class Network {
     /// A layer and where its inputs come from.
     package struct Node {
+        package let kind: LayerKind
         package let name: String
         package let layer: any Layer
+        /// Its attributes with their defaults, in full: see `Blueprint.settings`.
+        package let settings: [String: Attribute]
         /// Indices of earlier nodes; `Network.input` is the network's input.
         package let inputs: [Int]
         package let outputShape: Shape
@@ -50,7 +53,10 @@ package final class Network {
             let outputShape = try Self.addressable(layer.outputShape(shapes))
             try blueprint.finish()
             layers[node.name] = layer
-            nodes.append(Node(name: node.name, layer: layer, inputs: inputs, outputShape: outputShape))
+            nodes.append(
+                Node(
+                    kind: node.kind, name: node.name, layer: layer, settings: blueprint.settings, inputs: inputs,
+                    outputShape: outputShape))
         }
         self.nodes = nodes
         featureNode = plan.feature

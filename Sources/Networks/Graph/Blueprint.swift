@@ -11,6 +11,8 @@ package final class Blueprint {
     /// Of the shared weights: the layer of an earlier node.
     private let owner: (any Layer)?
     private var unread: Set<String>
+    /// What was read, with the defaults of what was left out: extents as two numbers, borders as four.
+    private(set) var settings: [String: Attribute] = [:]
 
     /// - Parameter layer: of an earlier node, by its name.
     init(_ node: Graph.Node, at place: Int, inputs: [Shape], layer: (String) -> (any Layer)?) {
@@ -48,34 +50,41 @@ package final class Blueprint {
         return node.attributes[key]
     }
 
+    private func settle<Value>(_ key: String, _ value: Value, as attribute: Attribute) -> Value {
+        settings[key] = attribute
+        return value
+    }
+
     /// A whole number. `initial` is the default; nil for none.
     package func whole(_ key: String, _ range: ClosedRange<Int>, or initial: Int? = nil) throws -> Int {
         guard let value = value(key) else {
             guard let initial else { throw missing(key) }
-            return initial
+            return settle(key, initial, as: .integer(initial))
         }
         guard case .integer(let whole) = value, range.contains(whole) else {
             throw invalid(key, value, "from \(range.lowerBound) to \(range.upperBound)")
         }
-        return whole
+        return settle(key, whole, as: value)
     }
 
     /// One whole number for both directions, or [vertical, horizontal].
     package func extent(_ key: String, _ range: ClosedRange<Int>, or initial: Extent? = nil) throws -> Extent {
-        guard let value = value(key) else {
+        let extent: Extent
+        switch value(key) {
+        case nil:
             guard let initial else { throw missing(key) }
-            return initial
+            extent = initial
+        case .integer(let both) where range.contains(both): extent = Extent(y: both, x: both)
+        case .integers(let pair) where pair.count == 2 && pair.allSatisfy(range.contains): extent = Extent(y: pair[0], x: pair[1])
+        case let value?:
+            throw invalid(key, value, "from \(range.lowerBound) to \(range.upperBound), or two such [vertical, horizontal]")
         }
-        switch value {
-        case .integer(let both) where range.contains(both): return Extent(y: both, x: both)
-        case .integers(let pair) where pair.count == 2 && pair.allSatisfy(range.contains): return Extent(y: pair[0], x: pair[1])
-        default: throw invalid(key, value, "from \(range.lowerBound) to \(range.upperBound), or two such [vertical, horizontal]")
-        }
+        return settle(key, extent, as: .integers([extent.y, extent.x]))
     }
 
     /// Pixels around an image: one number for all sides, [vertical, horizontal], or [top, left, bottom, right]. Default: 0.
     package func border(_ key: String) throws -> Border {
-        guard let value = value(key) else { return .none }
+        let value = value(key) ?? 0
         let sides: [Int] =
             switch value {
             case .integer(let all): [all, all, all, all]
@@ -87,13 +96,14 @@ package final class Blueprint {
             throw invalid(
                 key, value, "from 0 to \(Blueprint.limit), or [vertical, horizontal] or [top, left, bottom, right] of such")
         }
-        return Border(top: sides[0], left: sides[1], bottom: sides[2], right: sides[3])
+        return settle(
+            key, Border(top: sides[0], left: sides[1], bottom: sides[2], right: sides[3]), as: .integers(sides))
     }
 
     package func number(_ key: String, _ range: ClosedRange<Double>, or initial: Double? = nil) throws -> Float {
         guard let value = value(key) else {
             guard let initial else { throw missing(key) }
-            return Float(initial)
+            return settle(key, Float(initial), as: .number(initial))
         }
         let number: Double? =
             switch value {
@@ -104,27 +114,27 @@ package final class Blueprint {
         guard let number, range.contains(number) else {
             throw invalid(key, value, "from \(range.lowerBound) to \(range.upperBound)")
         }
-        return Float(number)
+        return settle(key, Float(number), as: .number(number))
     }
 
     package func flag(_ key: String, or initial: Bool) throws -> Bool {
-        guard let value = value(key) else { return initial }
+        let value = value(key) ?? .flag(initial)
         guard case .flag(let flag) = value else { throw invalid(key, value, "true or false") }
-        return flag
+        return settle(key, flag, as: value)
     }
 
     package func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, or initial: Choice) throws -> Choice
     where Choice.RawValue == String {
-        guard let value = value(key) else { return initial }
+        let value = value(key) ?? .text(initial.rawValue)
         guard case .text(let text) = value, let choice = Choice(rawValue: text) else {
             throw invalid(key, value, Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
         }
-        return choice
+        return settle(key, choice, as: value)
     }
 
-    /// A list of whole numbers of the range; nil when it is absent.
-    package func list(_ key: String, _ range: ClosedRange<Int>) throws -> [Int]? {
-        guard let value = value(key) else { return nil }
+    /// A list of whole numbers of the range.
+    package func list(_ key: String, _ range: ClosedRange<Int>, or initial: [Int]) throws -> [Int] {
+        let value = value(key) ?? .integers(initial)
         let list: [Int]? =
             switch value {
             case .integer(let one): [one]
@@ -134,7 +144,7 @@ package final class Blueprint {
         guard let list, list.allSatisfy(range.contains) else {
             throw invalid(key, value, "a list of whole numbers from \(range.lowerBound) to \(range.upperBound)")
         }
-        return list
+        return settle(key, list, as: .integers(list))
     }
 
     /// A weight of the layer, or the same one of the node that this one shares its weights with.

@@ -11,7 +11,7 @@ package final class Constant: Layer {
             throw blueprint.invalid("the number of inputs", blueprint.inputs.count, "0")
         }
         value = try blueprint.parameter(
-            "value", blueprint.list("shape", 1...Int.max) ?? [1], isTrained: false, initial: .kept)
+            "value", blueprint.list("shape", 1...Int.max, or: [1]), isTrained: false, initial: .kept)
     }
 
     package var parameters: [Parameter] { [value] }

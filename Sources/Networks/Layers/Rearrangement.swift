@@ -80,7 +80,7 @@ package final class Rearrangement: Layer {
     /// The dimensions in another `order`: output dimension d is the input's dimension order[d].
     static func transposition(_ blueprint: Blueprint) throws -> Rearrangement {
         let input = try blueprint.walkable(blueprint.soleInput())
-        let order = try blueprint.list("order", 0...lane_walk.dimensions) ?? Array(input.dimensions.indices.reversed())
+        let order = try blueprint.list("order", 0...lane_walk.dimensions, or: Array(input.dimensions.indices.reversed()))
         guard order.sorted() == Array(input.dimensions.indices) else {
             throw blueprint.invalid("order", "\(order)", "each dimension of \(input) once")
         }
@@ -97,8 +97,8 @@ package final class Rearrangement: Layer {
     static func padding(_ blueprint: Blueprint) throws -> Rearrangement {
         let input = try blueprint.walkable(blueprint.soleInput())
         let none = [Int](repeating: 0, count: input.rank)
-        let before = try blueprint.list("before", 0...Blueprint.limit) ?? none
-        let after = try blueprint.list("after", 0...Blueprint.limit) ?? none
+        let before = try blueprint.list("before", 0...Blueprint.limit, or: none)
+        let after = try blueprint.list("after", 0...Blueprint.limit, or: none)
         guard before.count == input.rank, after.count == input.rank else {
             throw blueprint.invalid("before and after", "\([before, after])", "of \(input.rank) numbers each")
         }

@@ -13,7 +13,7 @@ package final class Reduction: Layer {
     /// `axes`, all; `keep`, true: whether they are still there, of size 1.
     init(_ kind: Kind, _ blueprint: Blueprint) throws {
         let input = try blueprint.walkable(blueprint.soleInput())
-        let axes = try blueprint.list("axes", 0...Swift.max(input.rank - 1, 0)) ?? Array(input.dimensions.indices)
+        let axes = try blueprint.list("axes", 0...Swift.max(input.rank - 1, 0), or: Array(input.dimensions.indices))
         let keeps = try blueprint.flag("keep", or: true)
         self.kind = kind
         kept = try Shape(input.dimensions.enumerated().map { axes.contains($0) ? 1 : $1 })

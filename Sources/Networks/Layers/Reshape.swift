@@ -10,7 +10,7 @@ package final class Reshape: Layer {
     /// `shape`, of as many numbers; one dimension may be -1, which is what the others leave.
     init(_ blueprint: Blueprint) throws {
         let input = try blueprint.soleInput()
-        var dimensions = try blueprint.list("shape", -1...Int.max) ?? [input.count]
+        var dimensions = try blueprint.list("shape", -1...Int.max, or: [input.count])
         if let open = dimensions.firstIndex(of: -1) {
             dimensions[open] = 1
             dimensions[open] = input.count / (try Shape(dimensions).count)
