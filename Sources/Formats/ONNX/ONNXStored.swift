@@ -145,26 +145,16 @@ struct ONNXStored {
 }
 
 extension NumberType {
-    /// By TensorProto.DataType; nil for texts, complex numbers and those of less than 16 bits with a point.
+    /// By TensorProto.DataType: without texts, complex numbers and those of less than 16 bits with a point.
+    private static let onnxTypes: [Int: NumberType] = [
+        1: .f32, 2: .u8, 3: .i8, 4: .u16, 5: .i16, 6: .i32, 7: .i64, 9: .bool, 10: .f16, 11: .f64, 12: .u32, 13: .u64, 16: .bf16,
+    ]
+
     init?(onnx type: Int) {
-        let known: NumberType? =
-            switch type {
-            case 1: .f32
-            case 2: .u8
-            case 3: .i8
-            case 4: .u16
-            case 5: .i16
-            case 6: .i32
-            case 7: .i64
-            case 9: .bool
-            case 10: .f16
-            case 11: .f64
-            case 12: .u32
-            case 13: .u64
-            case 16: .bf16
-            default: nil
-            }
-        guard let known else { return nil }
+        guard let known = Self.onnxTypes[type] else { return nil }
         self = known
     }
+
+    /// Its TensorProto.DataType; 0, which is undefined, for those that are not read.
+    var onnx: Int { Self.onnxTypes.first { $0.value == self }?.key ?? 0 }
 }
