@@ -284,26 +284,18 @@ extension ONNXExport {
         return last(layer, "Pow", [try input(layer).tensor, exponent])
     }
 
-    /// QuantizeLinear and DequantizeLinear to a byte, or what these do where the whole numbers need more.
+    /// Division, rounding, clipping and multiplication, which are what it computes. QuantizeLinear and DequantizeLinear would say
+    /// it shorter, but ONNX Runtime takes them for leave to quantise the weights between them too, and gives other outputs.
     private mutating func fakeQuantize(_ layer: ONNXLayer) throws -> Value {
-        var value = try input(layer)
+        let input = try input(layer)
         let (zero, low, high) = (try layer.whole("zero"), try layer.whole("low"), try layer.whole("high"))
-        let number = try layer.number("scale")
-        let scale = scalar(number, named: layer.name("scale"))
-        func clipped(_ value: Value, by scale: Float, _ export: inout ONNXExport) -> Value {
-            let least = export.scalar(Float(low - zero) * scale, named: layer.name("low"))
-            let largest = export.scalar(Float(high - zero) * scale, named: layer.name("high"))
-            return export.part(layer, "Clip", [value.tensor, least, largest], to: value.shape)
-        }
-        for (type, range) in [(NumberType.i8, -128...127), (.u8, 0...255)] {
-            guard range.contains(low), range.contains(high), range.contains(zero) else { continue }
-            if low...high != range { value = clipped(value, by: number, &self) }
-            let zeroPoint = scalar(type, zero, named: layer.name("zero"))
-            let quantized = part(layer, "QuantizeLinear", [value.tensor, scale, zeroPoint], to: value.shape)
-            return last(layer, "DequantizeLinear", [quantized.tensor, scale, zeroPoint])
-        }
-        value = part(layer, "Div", [value.tensor, scale], to: value.shape)
-        value = part(layer, "Round", [value.tensor], to: value.shape)
-        return last(layer, "Mul", [clipped(value, by: 1, &self).tensor, scale])
+        let scale = scalar(try layer.number("scale"), named: layer.name("scale"))
+        let steps = part(layer, "Div", [input.tensor, scale], to: input.shape)
+        let whole = part(layer, "Round", [steps.tensor], to: input.shape)
+        let bounds = [
+            scalar(Float(low - zero), named: layer.name("low")), scalar(Float(high - zero), named: layer.name("high")),
+        ]
+        let clipped = part(layer, "Clip", [whole.tensor] + bounds, to: input.shape)
+        return last(layer, "Mul", [clipped.tensor, scale])
     }
 }

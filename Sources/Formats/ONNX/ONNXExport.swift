@@ -186,11 +186,6 @@ struct ONNXExport {
         initializer(base, .f32, [], .bytes(littleEndian(number.bitPattern)))
     }
 
-    /// - Parameter type: of whole numbers of a byte.
-    mutating func scalar(_ type: NumberType, _ number: Int, named base: String) -> String {
-        initializer(base, type, [], .bytes([UInt8(truncatingIfNeeded: number)]))
-    }
-
     mutating func floats(_ numbers: [Float], named base: String) -> String {
         initializer(base, .f32, [numbers.count], .bytes(numbers.flatMap { littleEndian($0.bitPattern) }))
     }
