@@ -197,7 +197,7 @@ struct ONNXExportTests {
     @Test func sharedWeightsAreOneTensor() throws {
         let convolution = #""kind":"convolution","outputs":4,"kernel":3,"padding":1"#
         let network = try network(
-            graph([4, 5, 5], "{\(convolution),\"name\":\"c\"},{\"kind\":\"relu\"},{\(convolution),\"name\":\"d\",\"weights_of\":\"c\"}"))
+            graph([4, 5, 5], "{\(convolution),\"name\":\"c\"},{\(convolution),\"name\":\"d\",\"weights_of\":\"c\"}"))
         let model = try saved(network)
         #expect(Set(model.initializers.keys) == ["c.weight", "c.bias"])
         #expect(model.nodes.filter { $0.operation == "Conv" }.map { $0.inputs[1] } == ["c.weight", "c.weight"])
@@ -205,7 +205,8 @@ struct ONNXExportTests {
 
     /// nil is what the graph says.
     @Test(arguments: [
-        (Graph.Interface.Head.none, nil, "Gemm"), (.none, true, "Softmax"), (.softmax, nil, "Softmax"), (.softmax, false, "Gemm"),
+        (Graph.Interface.Head.none, nil, "Gemm"), (.none, true, "Softmax"),
+        (.softmax, nil, "Softmax"), (.softmax, false, "Gemm"),
         (.sigmoid, nil, "Sigmoid"), (.sigmoid, true, "Sigmoid"), (.sigmoid, false, "Gemm"),
     ] as [(Graph.Interface.Head, Bool?, String)])
     func heads(head: Graph.Interface.Head, softmax: Bool?, last: String) throws {
@@ -295,7 +296,8 @@ struct ONNXExportTests {
         let first: [UInt8] = [0x08, 0x96, 0x01, 0x10] + minusOne + [0x1A, 3, 0x6E, 0xC3, 0xA9]
         let numbers = (0..<40).flatMap { littleEndian(Float($0).bitPattern) }
         let second = [0x82, 0x01, 0xA0, 0x01] + numbers + [0x0D] + littleEndian(Float(1.5).bitPattern)
-        let wanted = [0x22, UInt8(first.count)] + first + [0x2A, UInt8(second.count & 0x7F | 0x80), UInt8(second.count >> 7)] + second
+        let length = [UInt8(second.count & 0x7F | 0x80), UInt8(second.count >> 7)]
+        let wanted = [0x22, UInt8(first.count)] + first + [0x2A] + length + second
         #expect(folder.bytes(of: "a") == wanted)
         #expect(outer.count == wanted.count)
     }

@@ -284,8 +284,8 @@ extension ONNXExport {
         return last(layer, "Pow", [try input(layer).tensor, exponent])
     }
 
-    /// Division, rounding, clipping and multiplication, which are what it computes. QuantizeLinear and DequantizeLinear would say
-    /// it shorter, but ONNX Runtime takes them for leave to quantise the weights between them too, and gives other outputs.
+    /// Division, rounding, clipping and multiplication, which are what it computes. QuantizeLinear and DequantizeLinear would
+    /// say it shorter, but ONNX Runtime takes them for leave to quantise the weights between them too: outputs would differ.
     private mutating func fakeQuantize(_ layer: ONNXLayer) throws -> Value {
         let input = try input(layer)
         let (zero, low, high) = (try layer.whole("zero"), try layer.whole("low"), try layer.whole("high"))

@@ -120,8 +120,8 @@ extension ONNXExport {
 
     // MARK: Pooling
 
-    /// The padding with which a pooling has as many windows as the layer: a last one that goes past the image is ceil_mode's, but
-    /// runtimes do not agree on when there is one.
+    /// The padding with which a pooling has as many windows as the layer. A last one that goes past the image would be
+    /// ceil_mode's, but runtimes do not agree on when there is one.
     private func windows(_ layer: ONNXLayer, _ image: Value) throws -> [Int] {
         let (window, stride, padding) = (try layer.list("window"), try layer.list("stride"), try layer.list("padding"))
         let after = (0..<2).map { axis in

@@ -4,8 +4,8 @@ import Numerics
 extension Network {
     /// Writes it as an ONNX file, whole or not at all; the same network makes the same bytes.
     ///
-    /// Inputs are [batch, ...] of any batch, channels last where `graph.interface` says so. Weights have their parameters' names.
-    /// What training alone does is left out: dropout, and the statistics of batches.
+    /// Inputs are [batch, ...] of any batch, channels last where `graph.interface` says so. Weights have their parameters'
+    /// names. What training alone does is left out: dropout, and the statistics of batches.
     /// - Parameters:
     ///   - softmax: whether the outputs are probabilities; nil as `graph.interface.head` says. Of a network whose head is a
     ///     sigmoid, they are its.

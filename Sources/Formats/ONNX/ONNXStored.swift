@@ -147,7 +147,8 @@ struct ONNXStored {
 extension NumberType {
     /// By TensorProto.DataType: without texts, complex numbers and those of less than 16 bits with a point.
     private static let onnxTypes: [Int: NumberType] = [
-        1: .f32, 2: .u8, 3: .i8, 4: .u16, 5: .i16, 6: .i32, 7: .i64, 9: .bool, 10: .f16, 11: .f64, 12: .u32, 13: .u64, 16: .bf16,
+        1: .f32, 2: .u8, 3: .i8, 4: .u16, 5: .i16, 6: .i32, 7: .i64, 9: .bool, 10: .f16, 11: .f64, 12: .u32, 13: .u64,
+        16: .bf16,
     ]
 
     init?(onnx type: Int) {

@@ -75,7 +75,8 @@ package final class Blueprint {
             guard let initial else { throw missing(key) }
             extent = initial
         case .integer(let both) where range.contains(both): extent = Extent(y: both, x: both)
-        case .integers(let pair) where pair.count == 2 && pair.allSatisfy(range.contains): extent = Extent(y: pair[0], x: pair[1])
+        case .integers(let pair) where pair.count == 2 && pair.allSatisfy(range.contains):
+            extent = Extent(y: pair[0], x: pair[1])
         case let value?:
             throw invalid(key, value, "from \(range.lowerBound) to \(range.upperBound), or two such [vertical, horizontal]")
         }
