@@ -58,8 +58,82 @@ import Testing
             input: [7], output: [13], feature: nil),
     ]
 
+    /// Those that other libraries and the papers' authors count, or as many as PyTorch's modules of the same layers
+    /// have.
+    static let named: [(architecture: String, parameters: Int)] = [
+        ("lenet5(conv1=3,conv2=8)", 35_820),  // ZSKD's half
+        ("alexnet(classes=1000)", 61_100_840), ("vgg11(classes=1000,hidden=4096,side=224)", 132_868_840),
+        ("vgg13(classes=1000,hidden=4096,side=224)", 133_053_736),
+        ("vgg16(classes=1000,hidden=4096,side=224)", 138_365_992),
+        ("vgg19(classes=1000,hidden=4096,side=224)", 143_678_248),
+        ("resnet18(classes=1000,stem=7,side=224)", 11_689_512), ("resnet34(classes=1000,stem=7,side=224)", 21_797_672),
+        ("resnet50(classes=1000,stem=7,side=224)", 25_557_032), ("mobilenet-v2(classes=1000,side=224)", 3_504_872),
+        ("mobilenet-v2(classes=1000,multiplier=0.5)", 1_968_680), ("mobilenet-v2(classes=1000,multiplier=0.35)", 1_677_128),
+        ("mobilenet-v2(classes=1000,multiplier=1.4)", 6_108_776), ("mobilenet-v1(classes=1000,side=224)", 4_231_976),
+        ("mobilenet-v1(classes=2,multiplier=0.25,side=96)", 213_586), ("resnet8", 75_290), ("resnet20", 269_722),
+        ("resnet32", 464_154), ("resnet44", 658_586), ("resnet56", 853_018), ("resnet20(width=8)", 68_050),
+        ("resnet8(projection=1)", 78_042), ("resnet56(projection=1)", 855_770), ("wrn-16-1", 175_066), ("wrn-16-2", 691_674),
+        ("wrn-40-1", 563_930), ("wrn-40-2", 2_243_546), ("wrn-28-10", 36_479_194), ("dscnn", 23_756),
+    ]
+
+    @Test(arguments: named) func parametersAreThoseOfTheReference(architecture: String, parameters: Int) throws {
+        #expect(try Network(architecture: architecture).parameterCount == parameters)
+    }
+
+    /// Some of each reference's state_dict, shapes of which tell the layers apart.
+    @Test(arguments: [
+        ("alexnet", "features.3.weight", [192, 64, 5, 5]), ("alexnet", "classifier.1.weight", [4096, 9216]),
+        ("alexnet", "classifier.6.bias", [10]), ("alexnet-half", "classifier.1.weight", [2048, 4608]),
+        ("vgg11", "features.8.weight", [256, 128, 3, 3]), ("vgg11", "features.26.running_var", [512]),
+        ("vgg11", "classifier.weight", [10, 512]), ("vgg19", "features.49.bias", [512]),
+        ("vgg16(hidden=4096,side=224)", "classifier.3.weight", [4096, 4096]),
+        ("resnet18", "layer2.0.downsample.1.running_mean", [128]), ("resnet50", "layer1.0.downsample.0.weight", [256, 64, 1, 1]),
+        ("resnet50(stem=7)", "conv1.weight", [64, 3, 7, 7]), ("resnet50", "layer4.2.bn3.weight", [2048]),
+        ("resnet50", "layer3.0.conv2.weight", [256, 256, 3, 3]), ("resnet20", "layer3.2.conv2.weight", [64, 64, 3, 3]),
+        ("resnet20", "linear.weight", [10, 64]), ("resnet8(projection=1)", "layer2.0.shortcut.0.weight", [32, 16, 1, 1]),
+        ("wrn-16-2", "block1.layer.0.convShortcut.weight", [32, 16, 1, 1]), ("wrn-16-2", "block3.layer.1.bn1.weight", [128]),
+        ("wrn-16-2", "bn1.bias", [128]), ("mobilenet-v1", "model.13.0.weight", [1024, 1, 3, 3]),
+        ("mobilenet-v1", "model.0.1.weight", [32]), ("mobilenet-v2", "features.1.conv.0.0.weight", [32, 1, 3, 3]),
+        ("mobilenet-v2", "features.1.conv.1.weight", [16, 32, 1, 1]), ("mobilenet-v2", "features.17.conv.2.weight", [320, 960, 1, 1]),
+        ("mobilenet-v2", "features.17.conv.3.bias", [320]), ("mobilenet-v2", "features.18.0.weight", [1280, 320, 1, 1]),
+        ("mobilenet-v2", "classifier.1.weight", [10, 1280]), ("dscnn", "conv2d.weight", [64, 1, 10, 4]),
+        ("dscnn", "depthwise_conv2d_3.weight", [64, 1, 3, 3]), ("dscnn", "batch_normalization_8.running_var", [64]),
+    ]) func weightsHaveTheReferencesNames(architecture: String, name: String, shape: [Int]) throws {
+        #expect(try Network(architecture: architecture).parameter(named: name)?.value.shape.dimensions == shape)
+    }
+
+    @Test func dscnnHasTensorFlowsSizes() throws {
+        let network = try Network(architecture: "dscnn")
+        let shapes = Dictionary(uniqueKeysWithValues: network.nodes.map { ($0.name, $0.outputShape.dimensions) })
+        #expect(shapes["conv2d"] == [64, 25, 5])
+        #expect(network.multiplyAdds == 2_656_768)
+    }
+
+    /// What the message lists can be built.
+    @Test func namesInTheMessageExist() throws {
+        let error = try #require(throws: DaflError.self) { try Network(architecture: "nothing") }
+        for name in ["lenet5, ", "resnet50, ", "wrn-<depth>-<width>, ", "mlp-<inputs>-<hidden>-...-<classes>", "dafl-generator"] {
+            #expect(error.description.contains(name))
+        }
+    }
+
+    /// Sides of any size, and such as are not squares.
+    @Test(arguments: [
+        "lenet5-half(side=16)", "lenet5(side=28)", "lenet5(rows=17,columns=40,classes=1)", "alexnet(side=21)", "alexnet(side=34)",
+        "alexnet-half(side=35,classes=2)", "alexnet-half(side=62)", "alexnet-half(side=63)", "alexnet-half(rows=32,columns=70)",
+        "vgg11(side=1)", "vgg11(side=28)", "vgg11(rows=3,columns=50,channels=1)", "resnet8(side=1)", "resnet8(side=31,width=3)",
+        "resnet8(rows=9,columns=4,width=2)", "resnet18(side=1)", "resnet18(side=33)", "resnet18(stem=7,side=1)",
+        "resnet18(stem=7,rows=50,columns=9)", "wrn-10-1(side=1)", "wrn-10-1(side=19)", "mobilenet-v1(multiplier=0.1,side=1)",
+        "mobilenet-v1(multiplier=0.25,side=37,stride=1)", "mobilenet-v2(multiplier=0.1,side=1)",
+        "mobilenet-v2(multiplier=0.1,rows=5,columns=33,stride=1)", "dscnn(side=1)", "dscnn(side=32,channels=3)",
+    ]) func anySideIsTaken(architecture: String) throws {
+        let network = try Network(architecture: architecture)
+        network.drawQuickly()
+        try expectFiniteOutputs(of: network)
+    }
+
     @Test(arguments: sizes) func sizesAreThePapers(_ size: Size) throws {
-        let network = try Network(architecture: size.architecture, seed: 0)
+        let network = try Network(architecture: size.architecture)
         #expect(network.architecture == size.architecture)
         #expect(network.parameterCount == size.parameters)
         #expect(network.multiplyAdds == size.multiplyAdds)
@@ -134,10 +208,15 @@ import Testing
 
     @Test(arguments: [
         "", "lenet", "lenet5 ", "LENET5", "(classes=2)", "lenet5()", "lenet5(classes=10", "lenet5(classes=10))",
-        "lenet5(classes)", "lenet5(classes=)", "lenet5(classes=ten)", "lenet5(classes=2.5)", "lenet5(classes=1)",
+        "lenet5(classes)", "lenet5(classes=)", "lenet5(classes=ten)", "lenet5(classes=2.5)", "lenet5(classes=0)",
         "lenet5(classes=-1)", "lenet5(classes=99999999)", "lenet5(classes=99999999999999999999)", "lenet5(channels=0)",
         "lenet5(classes=10,)", "lenet5(classes=10=10)", "lenet5(classes=+10)", "lenet5(classes=3,classes=3)",
-        "lenet5(width=6)", "lenet5-half(divisor=2)",
+        "lenet5(width=6)", "lenet5-half(divisor=2)", "lenet5(conv1=2.0)", "lenet5(conv1=0)", "lenet5(side=15)", "lenet5(rows=8)",
+        "lenet5(side=1e2)", "lenet5(side=0x20)", "lenet5(side=nan)", "lenet5(units=1.5)", "alexnet(side=20)", "alexnet(hidden=0)",
+        "vgg12", "vgg16(hidden=-1)", "resnet21", "resnet20(width=0)", "resnet20(projection=2)", "resnet18(stem=5)", "wrn",
+        "wrn-", "wrn-16", "wrn-15-1", "wrn-4-1", "wrn-16-0", "wrn-16-1-1", "wrn-16-1.5", "wrn-1606-1", "mobilenet-v3",
+        "mobilenet-v1(multiplier=0)", "mobilenet-v1(multiplier=-0.5)", "mobilenet-v2(multiplier=.)", "mobilenet-v1(stride=3)",
+        "dscnn(rows=0)", "small",
         "mlp", "mlp-", "mlp-784", "mlp-784-", "mlp--10", "mlp-784-0", "mlp-784--5", "mlp-784-ten",
         "mlp-784-10(classes=10)",
         "mlp-9999999-2", "dafl-generator(side=1048577)", "dafl-generator(side=0)", "dafl-generator(rows=0)",
