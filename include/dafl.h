@@ -118,7 +118,19 @@ typedef struct dafl_network_info {
     int64_t tensors;          /* how many tensors dafl_network_tensor can show */
     int64_t parameters;       /* trained numbers */
     int64_t multiply_adds;    /* for one input */
+    const char *input_name;   /* in files for other engines, such as ONNX; lives as long as the network */
+    const char *output_name;
+    const char *head;         /* what such a file applies to the outputs: "none", "softmax" or "sigmoid" */
+    int64_t channels_last;    /* whether such a file takes [height, width, channels]: 0 or 1 */
 } dafl_network_info;
+
+/* What can be said of a file to load. Filled with its defaults by dafl_load_options_init. */
+typedef struct dafl_load_options {
+    size_t struct_size;
+    const char *architecture; /* of a safetensors file that does not name its own; default NULL */
+    const char *feature;      /* of an ONNX file: the tensor that is the feature vector; NULL: the last linear layer's input */
+    int64_t input_shape[3];   /* of an ONNX file that leaves sizes free: channels, height, width; 0, the default: the file's */
+} dafl_load_options;
 
 /* A view of one tensor of a network, row-major float32. Filled by dafl_network_tensor and dafl_network_tensor_named. */
 typedef struct dafl_tensor {
@@ -182,14 +194,17 @@ typedef struct dafl_train_options {
 dafl_status dafl_network_create(const char *architecture, uint64_t seed, dafl_network **out);
 
 /*
- * Reads a network from a safetensors file that dafl_network_save wrote, or any whose metadata has its "architecture"
- * and whose tensors have its names and shapes. Numbers of F32, F16, BF16 and F64 become float32.
+ * Reads a network from a file, of which its content tells the kind. A safetensors file is one that dafl_network_save
+ * wrote, or any whose metadata has its "architecture" and whose tensors have its names and shapes; numbers of F32, F16,
+ * BF16 and F64 become float32. An ONNX file is a classifier of the operators that docs/networks.md lists: its inputs
+ * are taken channels first, its outputs are logits, and what the file has before and after is remembered.
  *
  * path: of the file.
  * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or
  *   holds numbers that are not finite as float32 or negative variances; DAFL_ERROR_UNSUPPORTED for tensors of integers
- *   and other types; DAFL_ERROR_OUT_OF_MEMORY.
+ *   and other types, and for operators that no layer stands for, with the node; DAFL_ERROR_INVALID_ARGUMENT for an ONNX
+ *   file that leaves the size of its input free; DAFL_ERROR_OUT_OF_MEMORY.
  */
 dafl_status dafl_network_load(const char *path, dafl_network **out);
 
@@ -205,13 +220,54 @@ dafl_status dafl_network_load(const char *path, dafl_network **out);
 dafl_status dafl_network_load_as(const char *path, const char *architecture, dafl_network **out);
 
 /*
- * Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and
- * then renamed, so there is never half a file at path, and what was there stays there on failure.
+ * Fills in the defaults.
+ *
+ * struct_size: sizeof the caller's struct.
+ */
+dafl_status dafl_load_options_init(dafl_load_options *options, size_t struct_size);
+
+/*
+ * Reads a network from a file of which something must be said.
+ *
+ * path: of the file.
+ * options: initialised before with dafl_load_options_init; what a kind of file has no use for must not be given.
+ * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: as dafl_network_load.
+ */
+dafl_status dafl_network_load_with(const char *path, const dafl_load_options *options, dafl_network **out);
+
+/*
+ * Reads a network from an ONNX file in memory; weights that the model keeps in files of their own cannot be read.
+ *
+ * data: the file's bytes, needed no longer than the call.
+ * size: how many.
+ * options: initialised before with dafl_load_options_init, or NULL for the defaults.
+ * out: the network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: as dafl_network_load.
+ */
+dafl_status dafl_network_load_memory(const void *data, int64_t size, const dafl_load_options *options,
+                                     dafl_network **out);
+
+/*
+ * Writes a network, its architecture and its weights: to an ONNX file where the path ends in .onnx, else to a
+ * safetensors file. The file is written beside its place and then renamed, so there is never half a file at path, and
+ * what was there stays there on failure.
  *
  * path: of the file; its folder must exist.
  * Returns: DAFL_ERROR_IO when the file cannot be written, DAFL_ERROR_INVALID_ARGUMENT for weights that are not finite.
  */
 dafl_status dafl_network_save(dafl_network *network, const char *path);
+
+/*
+ * Writes a network to an ONNX file for other engines, with the names of input and output, and the layout of images,
+ * that the file it came from has.
+ *
+ * path: of the file; its folder must exist.
+ * softmax: 1 for probabilities as outputs, by a softmax, or a sigmoid of a single output; 0 for logits; -1 for what the
+ *   network remembers of the file that it came from.
+ * Returns: as dafl_network_save.
+ */
+dafl_status dafl_network_save_onnx(dafl_network *network, const char *path, int64_t softmax);
 
 /*
  * Tells what a network is.
@@ -412,7 +468,11 @@ typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
  */
 typedef struct dafl_distillation_options {
     size_t struct_size;
-    /* The student's architecture, from the teacher's inputs to its classes. Default "lenet5-half". */
+    /* From the teacher's inputs to its classes. An architecture, as "lenet5-half"; a description in JSON; the path
+     * of a file with one (.json), or with a network (.safetensors, .onnx), whose weights it starts with; "half", or
+     * "width=0.25,depth=0.5": the teacher's own graph with a share of its channels and of its repeated blocks;
+     * "small": a convolutional network or perceptron that fits the teacher's inputs. "auto": half of a network's,
+     * and "small" for teachers whose graph nobody knows. Default "auto". */
     const char *student;
     /* Of everything random. Default 0. */
     uint64_t seed;
@@ -485,7 +545,7 @@ typedef struct dafl_distillation_options {
     /* Of "differences", an image and generator step, each a further query. 1 to 1024; 1 | 1. */
     int64_t difference_directions;
     /* Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a
-     * distillation queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 72 where it
+     * distillation queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 80 where it
      * compares gradients. From 0; 0 | 0. */
     int64_t max_teacher_queries;
     /* Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as
@@ -531,6 +591,8 @@ typedef struct dafl_distillation_options {
     double input_low;
     /* And its largest. -1e30 to 1e30; default 0. */
     double input_high;
+    /* A network that the student starts as, with its weights, in the place of student. Copied. */
+    const dafl_network *student_network;
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */

@@ -13,7 +13,7 @@ C_TYPES = {"whole": "int64_t", "unsigned": "uint64_t", "real": "double", "text":
 PYTHON_TYPES = {
     "int64_t": ("c_int64", "int"), "uint64_t": ("c_uint64", "int"), "double": ("c_double", "float"),
     "const char *": ("c_char_p", "str"), "const float *": ("Floats", "Any"), "const int64_t *": ("Labels", "Any"),
-    "void *": ("c_void_p", None), "dafl_log_fn": ("LogFunction", None), "dafl_epoch_fn": ("EpochFunction", None),
+    "const dafl_network *": ("c_void_p", "Any"), "void *": ("c_void_p", None), "dafl_log_fn": ("LogFunction", None), "dafl_epoch_fn": ("EpochFunction", None),
     "dafl_train_step_fn": ("TrainStepFunction", None),
 }
 ROW = re.compile(r'\.(\w+)\("(\w+)"(.*)\),$')

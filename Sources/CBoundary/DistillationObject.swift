@@ -1,5 +1,7 @@
 import CDafl
 import Distillation
+import Formats
+import Networks
 import Numerics
 
 /// What a `dafl_distillation *` points to.
@@ -20,6 +22,22 @@ final class DistillationObject: HandledObject {
                     + "generator_width (\(options.generatorWidth)) decide how much a run takes")
         }
         distillation.log(.info, distillation.summary)
+    }
+}
+
+extension GivenStudent {
+    /// - Throws: as `NetworkFile` where the text is a file's path, or a description.
+    fileprivate init?(_ handle: NetworkHandle?, named text: String) throws {
+        if handle != nil {
+            self = .network(try using(handle, "student_network", as: NetworkObject.self, .shared) { try $0.network.copy() })
+        } else if text.isGraph {
+            self = .graph(try Graph(json: text))
+        } else if [".json", ".safetensors", ".onnx"].contains(where: text.hasSuffix) {
+            let file = NetworkFile(path: text)
+            self = try file.graph().map { .graph($0) } ?? .network(file.load())
+        } else {
+            return nil
+        }
     }
 }
 
@@ -48,6 +66,7 @@ extension DistillationOptions {
         ] where isGiven && imageSource != source {
             throw DaflError.invalid(name, "given", "NULL unless image_source is \"\(source.rawValue)\"")
         }
+        givenStudent = try GivenStudent(c.student_network, named: student)
         if imageSource == .data {
             data = ImageData(
                 images: try require(c.images, "images"), labels: c.labels,

@@ -26,14 +26,17 @@ public func dafl_network_create(
     }
 }
 
-/// Reads a network from a safetensors file that `dafl_network_save` wrote, or any whose metadata has its "architecture" and
-/// whose tensors have its names and shapes. Numbers of F32, F16, BF16 and F64 become float32.
+/// Reads a network from a file, of which its content tells the kind. A safetensors file is one that `dafl_network_save` wrote,
+/// or any whose metadata has its "architecture" and whose tensors have its names and shapes; numbers of F32, F16, BF16 and F64
+/// become float32. An ONNX file is a classifier of the operators that docs/networks.md lists: its inputs are taken channels
+/// first, its outputs are logits, and what the file has before and after is remembered.
 ///
 /// - Parameter path: of the file.
 /// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_IO when the file cannot be read; DAFL_ERROR_FORMAT when it is not such a file, is damaged or holds
 ///   numbers that are not finite as float32 or negative variances; DAFL_ERROR_UNSUPPORTED for tensors of integers and other
-///   types; DAFL_ERROR_OUT_OF_MEMORY.
+///   types, and for operators that no layer stands for, with the node; DAFL_ERROR_INVALID_ARGUMENT for an ONNX file that leaves
+///   the size of its input free; DAFL_ERROR_OUT_OF_MEMORY.
 @c @implementation
 public func dafl_network_load(
     _ path: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<NetworkHandle?>?
@@ -41,7 +44,7 @@ public func dafl_network_load(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
-        out.pointee = makeHandle(NetworkObject(try Network.load(path: requirePath(path, "path"))))
+        out.pointee = makeHandle(NetworkObject(try NetworkFile(path: requirePath(path, "path")).load()))
     }
 }
 
@@ -59,14 +62,82 @@ public func dafl_network_load_as(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
+        var file = NetworkFile(path: try requirePath(path, "path"))
+        file.architecture = try requireText(architecture, "architecture")
+        out.pointee = makeHandle(NetworkObject(try file.load()))
+    }
+}
+
+/// Fills in the defaults.
+///
+/// - Parameter struct_size: sizeof the caller's struct.
+@c @implementation
+public func dafl_load_options_init(_ options: UnsafeMutablePointer<dafl_load_options>?, _ struct_size: Int) -> dafl_status {
+    answering {
+        try SizedStruct.initialise(options, "options", size: struct_size, .defaults)
+    }
+}
+
+/// Reads a network from a file of which something must be said.
+///
+/// - Parameter path: of the file.
+/// - Parameter options: initialised before with `dafl_load_options_init`; what a kind of file has no use for must not be given.
+/// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: as `dafl_network_load`.
+@c @implementation
+public func dafl_network_load_with(
+    _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<dafl_load_options>?,
+    _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        let options = try SizedStruct.read(options, "options")
+        var file = NetworkFile(path: try requirePath(path, "path"))
+        file.architecture = try options.architecture.map { try requireText($0, "architecture") }
+        file.feature = try options.feature.map { try requireText($0, "feature") }
+        file.inputShape = try options.inputShape()
+        out.pointee = makeHandle(NetworkObject(try file.load()))
+    }
+}
+
+/// Reads a network from an ONNX file in memory; weights that the model keeps in files of their own cannot be read.
+///
+/// - Parameter data: the file's bytes, needed no longer than the call.
+/// - Parameter size: how many.
+/// - Parameter options: initialised before with `dafl_load_options_init`, or NULL for the defaults.
+/// - Parameter out: the network, to be destroyed with `dafl_network_destroy`; NULL on failure.
+/// - Returns: as `dafl_network_load`.
+@c @implementation
+public func dafl_network_load_memory(
+    _ data: UnsafeRawPointer?, _ size: Int64, _ options: UnsafePointer<dafl_load_options>?,
+    _ out: UnsafeMutablePointer<NetworkHandle?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        let bytes = UnsafeRawBufferPointer(
+            start: try require(data, "data"), count: try requireWhole(size, "size", 1...Int.max))
+        let options = try options.map { try SizedStruct.read($0, "options") } ?? .defaults
+        guard options.architecture == nil else { throw DaflError.invalid("architecture", "given", "NULL for an ONNX file") }
         let network = try Network.load(
-            path: requirePath(path, "path"), architecture: requireText(architecture, "architecture"))
+            onnx: bytes, inputShape: options.inputShape(), feature: options.feature.map { try requireText($0, "feature") })
         out.pointee = makeHandle(NetworkObject(network))
     }
 }
 
-/// Writes a network, its architecture and its weights, to a safetensors file. The file is written beside its place and then
-/// renamed, so there is never half a file at `path`, and what was there stays there on failure.
+extension dafl_load_options {
+    /// nil when it is left to the file; a vector has height and width 1.
+    fileprivate func inputShape() throws -> [Int]? {
+        let sizes = [input_shape.0, input_shape.1, input_shape.2]
+        guard sizes.contains(where: { $0 != 0 }) else { return nil }
+        return try sizes.map { try requireWhole($0, "input_shape", 1...1 << 30) }
+    }
+}
+
+/// Writes a network, its architecture and its weights: to an ONNX file where the path ends in .onnx, else to a safetensors
+/// file. The file is written beside its place and then renamed, so there is never half a file at `path`, and what was there
+/// stays there on failure.
 ///
 /// - Parameter path: of the file; its folder must exist.
 /// - Returns: DAFL_ERROR_IO when the file cannot be written, DAFL_ERROR_INVALID_ARGUMENT for weights that are not finite.
@@ -74,7 +145,30 @@ public func dafl_network_load_as(
 public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?) -> dafl_status {
     answering {
         try using(network, "network", as: NetworkObject.self, .shared) { object in
-            try object.network.save(path: requirePath(path, "path"))
+            let path = try requirePath(path, "path")
+            if path.hasSuffix(".onnx") {
+                try object.network.save(onnx: path, version: DAFL_VERSION)
+            } else {
+                try object.network.save(path: path)
+            }
+        }
+    }
+}
+
+/// Writes a network to an ONNX file for other engines, with the names of input and output, and the layout of images, that the
+/// file it came from has.
+///
+/// - Parameter path: of the file; its folder must exist.
+/// - Parameter softmax: 1 for probabilities as outputs, by a softmax, or a sigmoid of a single output; 0 for logits; -1 for
+///   what the network remembers of the file that it came from.
+/// - Returns: as `dafl_network_save`.
+@c @implementation
+public func dafl_network_save_onnx(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?, _ softmax: Int64) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
+            let softmax = try requireWhole(softmax, "softmax", -1...1)
+            try object.network.save(
+                onnx: requirePath(path, "path"), softmax: softmax < 0 ? nil : softmax == 1, version: DAFL_VERSION)
         }
     }
 }

@@ -14,17 +14,21 @@ final class NetworkObject: HandledObject {
     private let workers = Mutex<[Worker]>([])
     /// C strings that live as long as the network.
     private let architecture: UnsafeMutablePointer<CChar>?
+    private let inputName: UnsafeMutablePointer<CChar>?
+    private let outputName: UnsafeMutablePointer<CChar>?
     private let names: [UnsafeMutablePointer<CChar>?]
 
     init(_ network: Network) {
         self.network = network
         architecture = strdup(network.description)
+        inputName = strdup(network.graph.interface.inputName)
+        outputName = strdup(network.graph.interface.outputName)
         names = network.parameters.map { strdup($0.name) }
     }
 
     deinit {
         free(architecture)
-        for name in names { free(name) }
+        for name in names + [inputName, outputName] { free(name) }
     }
 
     /// Threads, and memory for the network's activations. One call uses it at a time.
@@ -60,6 +64,11 @@ final class NetworkObject: HandledObject {
         info.tensors = Int64(network.parameters.count)
         info.parameters = Int64(network.parameterCount)
         info.multiply_adds = Int64(network.multiplyAdds)
+        let interface = network.graph.interface
+        info.input_name = UnsafePointer(inputName)
+        info.output_name = UnsafePointer(outputName)
+        info.head = StaticText.lasting(interface.head.rawValue)
+        info.channels_last = interface.isChannelsLast ? 1 : 0
         return info
     }
 

@@ -78,13 +78,14 @@ func sharedObject<Object: HandledObject>(_ handle: OpaquePointer, as type: Objec
 
 /// Uses the handle's object.
 /// - Throws: `invalidArgument` for NULL, `busy` when a call at work on it is in the way, and what `body` throws.
-func using<Object: HandledObject>(
-    _ handle: OpaquePointer?, _ name: String, as type: Object.Type, _ use: Use = .exclusive, _ body: (Object) throws -> Void
-) throws {
+@discardableResult
+func using<Object: HandledObject, Result>(
+    _ handle: OpaquePointer?, _ name: String, as type: Object.Type, _ use: Use = .exclusive, _ body: (Object) throws -> Result
+) throws -> Result {
     let object = sharedObject(try require(handle, name), as: type)
     guard let entry = object.enter(use) else {
         throw DaflError(.busy, "the \(name) is in use: by another thread, or by the call that this callback serves")
     }
     defer { object.leave(entry) }
-    try body(object)
+    return try body(object)
 }

@@ -2,10 +2,15 @@ import CDafl
 import Distillation
 import Training
 
-// Sizes are pinned: they are those of version 0.1.0.
+// Sizes are pinned: they are those of the version that came first, 0.1.0 for most.
 
 extension dafl_network_info: VersionedStruct {
     static var firstSize: Int { 80 }
+}
+
+extension dafl_load_options: VersionedStruct {
+    static var firstSize: Int { 48 }
+    static var defaults: Self { Self() }
 }
 
 extension dafl_tensor: VersionedStruct {

@@ -39,7 +39,7 @@ package final class Distillation {
         try options.validate()
         self.options = options
         self.log = log
-        let student = try Network(student: options.student, of: host, seed: options.seed)
+        let student = try Network.student(options, of: host)
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
@@ -215,24 +215,6 @@ extension QueriedTeacher {
                 throw DaflError.invalid("metadata_means", "NULL", "those to make images from")
             }
             return try MetadataSource(metadata, differentiable, options, compute)
-        }
-    }
-}
-
-extension Network {
-    /// A new student that takes a teacher's images and answers with its classes.
-    /// - Throws: `invalidArgument` for an architecture that does not, or is none; `outOfMemory`.
-    fileprivate convenience init(student architecture: String, of teacher: any Teacher, seed: UInt64) throws {
-        do {
-            try self.init(architecture: architecture, seed: seed)
-        } catch let error as DaflError {
-            throw DaflError(error.status, "student: \(error)")
-        }
-        let classes = AnswerReading.classes(ofRows: teacher.classes)
-        guard inputUnits == nil, inputShape.takes(teacher.inputShape), outputShape.count == classes else {
-            throw DaflError.invalid(
-                "student", "\"\(architecture)\", from inputs of shape \(inputShape) to \(outputShape.count) classes",
-                "a network from the teacher's \(teacher.inputShape) to its \(classes), without units of its own")
         }
     }
 }

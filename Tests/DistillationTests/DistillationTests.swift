@@ -81,7 +81,7 @@ struct DistillationTests {
     }
 
     @Test func whatIsAskedInAStepThatFailsCountsToo() throws {
-        let distillation = try Self.distillation(.none, Self.options { $0.maxTeacherQueries = 8 + 72 + 48 + 20 })
+        let distillation = try Self.distillation(.none, Self.options { $0.maxTeacherQueries = 8 + 80 + 48 + 20 })
         try distillation.step()
         let asked = distillation.progress.teacherImages
         let error = try #require(throws: DaflError.self) { try distillation.step() }

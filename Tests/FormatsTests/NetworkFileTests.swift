@@ -137,7 +137,7 @@ import Testing
             #expect(network.architecture == "mlp-2-1" && network.parameters[0].value.shape.dimensions == [1, 2])
         }
         expectError(.format, naming: path) { _ = try Network.load(path: file(""), architecture: "mlp-2-2") }
-        for unknown in ["", "mlp-2", "resnet50"] {
+        for unknown in ["", "mlp-2", "resnet51"] {
             expectError(.invalidArgument) { _ = try Network.load(path: file(""), architecture: unknown) }
         }
     }

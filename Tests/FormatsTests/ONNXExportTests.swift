@@ -50,6 +50,10 @@ struct ONNXExportTests {
                 kind: .convolution,
                 attributes: #","outputs":6,"kernel":[3,2],"stride":[2,1],"padding":[1,0,2,1],"dilation":[1,2],"groups":2"#,
                 operators: ["Conv"]),
+            Kind(
+                kind: .transposedConvolution,
+                attributes: #","outputs":6,"kernel":[3,2],"stride":[2,1],"padding":[1,0,1,1],"output_padding":[1,0],"groups":2"#,
+                operators: ["ConvTranspose"]),
             Kind(kind: .linear, attributes: #","outputs":3"#, operators: ["Flatten", "Gemm"]),
             Kind(kind: .linear, attributes: #","outputs":3,"axis":"last""#, operators: ["Transpose", "MatMul", "Add"]),
             Kind(kind: .batchNorm, attributes: #","epsilon":0.1"#, operators: ["BatchNormalization"]),

@@ -11,7 +11,7 @@ import Testing
         try checkGradients(subject)
     }
 
-    static let convolutions: [Subject] = rectangles + [
+    static let convolutions: [Subject] = rectangles + transposed + [
         convolution([2, 5, 6], outputs: 3, kernel: 3),
         convolution([3, 4, 4], outputs: 2, kernel: 3, padding: 1),
         convolution([1, 7, 6], outputs: 4, kernel: 3, stride: 2),
@@ -44,6 +44,30 @@ import Testing
                 else { return [] }
                 let shape = convolution.shape(input: from, output: to)
                 return [Reference.convolution(x, weights["conv.weight"]!, weights["conv.bias"], shape)]
+            })
+    }
+
+    /// Beside the scatter that defines it: each number times the kernel is added where its taps lie.
+    static let transposed: [Subject] = [
+        ([3, 4, 3], ["outputs": 2, "kernel": 3]),
+        ([2, 3, 4], ["outputs": 3, "kernel": [2, 3], "stride": [2, 1], "padding": [0, 1, 1, 0], "output_padding": [1, 0]]),
+        ([4, 3, 3], ["outputs": 6, "kernel": 2, "stride": 2, "groups": 2, "dilation": 2, "bias": false]),
+    ].map { input, attributes in
+        Subject(
+            testDescription: "transposed convolution \(input), \(attributes)", input: input,
+            nodes: { $0.add(.transposedConvolution, "conv", attributes) },
+            reference: { x, weights in
+                guard let layer = try? layer(.transposedConvolution, attributes, of: [input]) as? TransposedConvolution,
+                    let (from, to) = try? (Shape(input), layer.outputShape([Shape(input)]))
+                else { return [] }
+                let shape = layer.convolution(from: to, to: from)
+                let image = Rows(samples: x.samples, to.dimensions)
+                var y = Reference.convolutionGradients(image, weights["conv.weight"]!, x, shape).dx
+                let pixels = y.elements / to[0]
+                if let bias = weights["conv.bias"] {
+                    for i in y.values.indices { y.values[i] += bias[i / pixels % to[0]] }
+                }
+                return [y]
             })
     }
 

@@ -28,6 +28,19 @@ class NetworkInfo(Structure):
         ("tensors", c_int64),
         ("parameters", c_int64),
         ("multiply_adds", c_int64),
+        ("input_name", c_char_p),
+        ("output_name", c_char_p),
+        ("head", c_char_p),
+        ("channels_last", c_int64),
+    ]
+
+
+class LoadOptions(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("architecture", c_char_p),
+        ("feature", c_char_p),
+        ("input_shape", c_int64 * 3),
     ]
 
 
@@ -89,7 +102,11 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_network_create": (c_int, [c_char_p, c_uint64, POINTER(Handle)]),
     "dafl_network_load": (c_int, [c_char_p, POINTER(Handle)]),
     "dafl_network_load_as": (c_int, [c_char_p, c_char_p, POINTER(Handle)]),
+    "dafl_load_options_init": (c_int, [POINTER(LoadOptions), c_size_t]),
+    "dafl_network_load_with": (c_int, [c_char_p, POINTER(LoadOptions), POINTER(Handle)]),
+    "dafl_network_load_memory": (c_int, [c_void_p, c_int64, POINTER(LoadOptions), POINTER(Handle)]),
     "dafl_network_save": (c_int, [Handle, c_char_p]),
+    "dafl_network_save_onnx": (c_int, [Handle, c_char_p, c_int64]),
     "dafl_network_describe": (c_int, [Handle, POINTER(NetworkInfo)]),
     "dafl_network_tensor": (c_int, [Handle, c_int64, POINTER(Tensor)]),
     "dafl_network_tensor_named": (c_int, [Handle, c_char_p, POINTER(Tensor)]),

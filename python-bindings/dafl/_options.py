@@ -74,6 +74,7 @@ class DistillationOptions(Structure):
         ("input_count", c_int64),
         ("input_low", c_double),
         ("input_high", c_double),
+        ("student_network", c_void_p),
     ]
 
 
@@ -81,7 +82,11 @@ class Options(InputUnits, total=False):
     """How a distillation works; what is left out is the preset's own."""
 
     student: str
-    """The student's architecture, from the teacher's inputs to its classes. Default "lenet5-half"."""
+    """From the teacher's inputs to its classes. An architecture, as "lenet5-half"; a description in JSON; the path of a
+    file with one (.json), or with a network (.safetensors, .onnx), whose weights it starts with; "half", or
+    "width=0.25,depth=0.5": the teacher's own graph with a share of its channels and of its repeated blocks; "small": a
+    convolutional network or perceptron that fits the teacher's inputs. "auto": half of a network's, and "small" for
+    teachers whose graph nobody knows. Default "auto"."""
 
     seed: int
     """Of everything random. Default 0."""
@@ -180,7 +185,7 @@ class Options(InputUnits, total=False):
 
     max_teacher_queries: int
     """Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a distillation
-    queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 72 where it compares
+    queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 80 where it compares
     gradients. From 0; default 0."""
 
     images: Any
@@ -218,3 +223,6 @@ class Options(InputUnits, total=False):
 
     input_high: float
     """And its largest. -1e30 to 1e30; default 0."""
+
+    student_network: Any
+    """A network that the student starts as, with its weights, in the place of `student`. Copied."""

@@ -6,7 +6,7 @@ import ctypes
 import math
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from ._arrays import FloatArray, TensorArray, array, floats, integers, is_false, labels as label_array, rows
 from ._callbacks import STOPPED, Callbacks
-from ._library import (EpochFunction, Handle, NetworkInfo as InfoStructure, Tensor, TrainOptions,
+from ._library import (EpochFunction, Handle, LoadOptions, NetworkInfo as InfoStructure, Tensor, TrainOptions,
                        TrainStepFunction, assign, c_string, check, initialised, library, sized)
 from ._optional import require
 
@@ -40,6 +40,14 @@ class NetworkInfo:
     """Trained numbers."""
     multiply_adds: int
     """For one input."""
+    input_name: str
+    """In files for other engines, such as ONNX."""
+    output_name: str
+    """In such files."""
+    head: str
+    """What such a file applies to the outputs: "none", "softmax" or "sigmoid"."""
+    channels_last: bool
+    """Whether such a file takes [height, width, channels]; the network itself takes channels first."""
 
 
 class Network:
@@ -63,18 +71,29 @@ class Network:
         self._own(handle)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], architecture: str | None = None) -> Network:
-        """The network that `save` wrote, or with `architecture` that of any safetensors file with its tensors.
+    def load(cls, path: str | os.PathLike[str], architecture: str | None = None, *,
+             input_shape: Sequence[int] | None = None, feature: str | None = None) -> Network:
+        """The network of a file: one that `save` wrote, or an ONNX classifier.
 
-        Such a file need not name what it holds: PyTorch's tools write a module's state dictionary so. `Error` when the file
-        cannot be read or is not what it should be.
+        A safetensors file that does not name what it holds, as PyTorch's tools write a module's state dictionary, needs the
+        `architecture`. An ONNX file that leaves sizes free needs the `input_shape`, [channels, height, width] or [numbers];
+        `feature` names the tensor in it that is the feature vector, where it is not the last linear layer's input. `Error` when
+        the file cannot be read, is not what it should be or has an operator that no layer stands for.
         """
-        handle, name = Handle(), c_string(os.fspath(path))
-        if architecture is None:
-            status = library.dafl_network_load(name, ctypes.byref(handle))
-        else:
-            status = library.dafl_network_load_as(name, c_string(architecture), ctypes.byref(handle))
-        check(status, os.fspath(path))
+        handle = Handle()
+        options = load_options(input_shape, feature)
+        options.architecture = None if architecture is None else c_string(architecture)
+        check(library.dafl_network_load_with(c_string(os.fspath(path)), ctypes.byref(options), ctypes.byref(handle)),
+              os.fspath(path))
+        return cls._from_handle(handle)
+
+    @classmethod
+    def from_onnx(cls, model: Any, *, input_shape: Sequence[int] | None = None, feature: str | None = None) -> Network:
+        """The network of an ONNX model in memory: its bytes, or an `onnx.ModelProto`. The rest is as for `load`."""
+        data = model if isinstance(model, bytes) else model.SerializeToString()
+        handle = Handle()
+        options = load_options(input_shape, feature)
+        check(library.dafl_network_load_memory(data, len(data), ctypes.byref(options), ctypes.byref(handle)))
         return cls._from_handle(handle)
 
     @classmethod
@@ -96,9 +115,20 @@ class Network:
     def __repr__(self) -> str:
         return f"dafl.Network({self.info.architecture!r})"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes architecture and weights as a safetensors file."""
-        check(library.dafl_network_save(self._handle, c_string(os.fspath(path))), os.fspath(path))
+    def save(self, path: str | os.PathLike[str], *, softmax: bool | None = None) -> None:
+        """Writes architecture and weights: to an ONNX file where the path ends in .onnx, else to a safetensors file.
+
+        `softmax` is for ONNX: whether the file's outputs are probabilities; None for what the network remembers of the file
+        that it came from, and logits for one that came from none.
+        """
+        name = c_string(os.fspath(path))
+        if os.fsdecode(path).endswith(".onnx"):
+            status = library.dafl_network_save_onnx(self._handle, name, -1 if softmax is None else int(softmax))
+        elif softmax is None:
+            status = library.dafl_network_save(self._handle, name)
+        else:
+            raise ValueError("softmax is for files that end in .onnx")
+        check(status, os.fspath(path))
 
     @property
     def info(self) -> NetworkInfo:
@@ -113,7 +143,9 @@ class Network:
         channels, height, width = info.input_shape
         return NetworkInfo(architecture=info.architecture.decode(), input_shape=(channels, height, width),
                            outputs=info.outputs, features=info.features, tensors=info.tensors,
-                           parameters=info.parameters, multiply_adds=info.multiply_adds)
+                           parameters=info.parameters, multiply_adds=info.multiply_adds,
+                           input_name=info.input_name.decode(), output_name=info.output_name.decode(),
+                           head=info.head.decode(), channels_last=bool(info.channels_last))
 
     @property
     def threads(self) -> int:
@@ -239,6 +271,18 @@ class Network:
                                 ctypes.byref(options))
         if not stopped:
             check(status)
+
+
+def load_options(input_shape: Sequence[int] | None, feature: str | None) -> LoadOptions:
+    """What can be said of an ONNX file."""
+    options = initialised(LoadOptions, "dafl_load_options_init")
+    options.feature = None if feature is None else c_string(feature)
+    if input_shape is not None:
+        sizes = [int(size) for size in input_shape]
+        if not 1 <= len(sizes) <= 3:
+            raise ValueError(f"input_shape must be [channels, height, width] or [numbers], not {sizes}")
+        options.input_shape = (ctypes.c_int64 * 3)(*(sizes + [1] * (3 - len(sizes))))
+    return options
 
 
 def _rebuilt(kind: type[Network], architecture: str, state: dict[str, FloatArray], threads: int) -> Network:

@@ -11,8 +11,6 @@ import dafl
 runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
-pytestmark = pytest.mark.skip(reason="the C library does not write files of ONNX yet")
-
 IMAGE = [4, 7, 6]
 Node = dict[str, object]
 
@@ -61,6 +59,7 @@ KINDS: list[tuple[list[int], list[Node]]] = [
     *[(IMAGE, [one]) for one in (
         node("convolution", outputs=6, kernel=[3, 2], stride=[2, 1], padding=[1, 0, 2, 1], dilation=[1, 2], groups=2),
         node("convolution", outputs=8, kernel=3, padding=1, groups=4, bias=False),
+        node("transposed_convolution", outputs=6, kernel=[3, 2], stride=2, padding=1, output_padding=1, groups=2),
         node("linear", outputs=3), node("linear", outputs=3, bias=False), node("linear", outputs=3, axis="last"),
         node("linear", outputs=3, axis="last", bias=False),
         node("batch_norm", affine=False, epsilon=0.1), node("layer_norm", dimensions=3, affine=False),

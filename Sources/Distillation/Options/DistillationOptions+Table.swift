@@ -5,8 +5,12 @@ extension DistillationOptions: OptionTable {
     /// those of the presets fast and paper. The comments are those of the C header and of the Python package too.
     package static var table: [Option<DistillationOptions>] {
         [
-            /// The student's architecture, from the teacher's inputs to its classes.
-            .text("student", \.student, "lenet5-half"),
+            /// From the teacher's inputs to its classes. An architecture, as "lenet5-half"; a description in JSON; the path of a
+            /// file with one (.json), or with a network (.safetensors, .onnx), whose weights it starts with; "half", or
+            /// "width=0.25,depth=0.5": the teacher's own graph with a share of its channels and of its repeated blocks; "small": a
+            /// convolutional network or perceptron that fits the teacher's inputs. "auto": half of a network's, and "small" for
+            /// teachers whose graph nobody knows.
+            .text("student", \.student, "auto"),
             /// Of everything random.
             .unsigned("seed", \.seed, 0),
             /// 0: as many as the processors that this process may use, by affinity and by its control group's quota.
@@ -71,7 +75,7 @@ extension DistillationOptions: OptionTable {
             /// Of "differences", an image and generator step, each a further query.
             .whole("difference_directions", \.differenceDirections, 1...1024, 1, 1),
             /// Images that the teacher may be queried about, whatever the steps; 0: as many as it takes. Creating a distillation
-            /// queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 72 where it compares gradients.
+            /// queries about 96 to see what the teacher is like, or 8 where this is below 1,000, and 80 where it compares gradients.
             .whole("max_teacher_queries", \.maxTeacherQueries, 0...Int.max, 0, 0),
             /// Of image_source "data": [image_count, channels, height, width], in the teacher's own units. Borrowed, as labels and
             /// metadata are: they must stay as they are until the distillation is destroyed. Arrays that image_source has no use
@@ -114,6 +118,8 @@ extension DistillationOptions: OptionTable {
             .real("input_low", \.inputLow, -1e30...1e30, 0),
             /// And its largest.
             .real("input_high", \.inputHigh, -1e30...1e30, 0),
+            /// A network that the student starts as, with its weights, in the place of `student`. Copied.
+            .host("student_network", "const dafl_network *"),
         ]
     }
 }

@@ -9,6 +9,8 @@ package struct DistillationOptions {
     package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
 
     package var student = ""
+    /// In the place of a name.
+    package var givenStudent: GivenStudent?
     package var seed: UInt64 = 0
     package var threads = 0
     package var instructionSet = ""

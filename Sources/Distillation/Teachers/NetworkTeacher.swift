@@ -3,7 +3,7 @@ import Numerics
 
 /// A network of the library as the teacher. It works in the generator's own memory, without copies.
 package final class NetworkTeacher: Teacher {
-    private let network: Network
+    let network: Network
 
     /// - Parameter network: not to be changed while the teacher is in use.
     package init(_ network: Network) {

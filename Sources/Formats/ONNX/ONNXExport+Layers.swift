@@ -79,6 +79,7 @@ extension ONNXExport {
         case .minimum: return try combined(layer, "Min")
 
         case .convolution: return try convolution(layer)
+        case .transposedConvolution: return try transposedConvolution(layer)
         case .linear: return try linear(layer)
 
         case .batchNorm: return try batchNorm(layer)

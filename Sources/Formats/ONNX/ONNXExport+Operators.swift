@@ -6,15 +6,29 @@ extension ONNXExport {
     // MARK: Linear layers
 
     mutating func convolution(_ layer: ONNXLayer) throws -> Value {
-        let weights = [try layer.parameter("weight"), layer.optionalParameter("bias")].compactMap { $0 }
-        let tensors = [try image(layer).tensor] + weights.map { initializer($0) }
-        return last(
-            layer, "Conv", tensors,
+        last(
+            layer, "Conv", try imageAndWeights(layer),
             [
                 "kernel_shape": .integers(try layer.list("kernel")), "strides": .integers(try layer.list("stride")),
                 "pads": .integers(try layer.list("padding")), "dilations": .integers(try layer.list("dilation")),
                 "group": .integer(try layer.whole("groups")),
             ])
+    }
+
+    mutating func transposedConvolution(_ layer: ONNXLayer) throws -> Value {
+        last(
+            layer, "ConvTranspose", try imageAndWeights(layer),
+            [
+                "kernel_shape": .integers(try layer.list("kernel")), "strides": .integers(try layer.list("stride")),
+                "pads": .integers(try layer.list("padding")), "dilations": .integers(try layer.list("dilation")),
+                "group": .integer(try layer.whole("groups")),
+                "output_padding": .integers(try layer.list("output_padding")),
+            ])
+    }
+
+    private mutating func imageAndWeights(_ layer: ONNXLayer) throws -> [String] {
+        let weights = [try layer.parameter("weight"), layer.optionalParameter("bias")].compactMap { $0 }
+        return [try image(layer).tensor] + weights.map { initializer($0) }
     }
 
     /// Gemm of a vector; MatMul at every place of more dimensions.

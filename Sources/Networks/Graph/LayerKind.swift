@@ -3,6 +3,7 @@ import LaneKernels
 /// What a node can be. The raw values are the names in files.
 package enum LayerKind: String, CaseIterable, Sendable {
     case convolution
+    case transposedConvolution = "transposed_convolution"
     case linear
     case batchNorm = "batch_norm"
     case relu
@@ -63,6 +64,7 @@ package enum LayerKind: String, CaseIterable, Sendable {
     func layer(_ blueprint: Blueprint) throws -> any Layer {
         switch self {
         case .convolution: try Convolution(blueprint)
+        case .transposedConvolution: try TransposedConvolution(blueprint)
         case .linear: try Linear(blueprint)
         case .batchNorm: try BatchNorm(blueprint)
         case .relu: LeakyReLU(slope: 0)

@@ -53,7 +53,7 @@ struct WidthScaling {
         let output = shapes[node.name] ?? []
         let first = inputs.first ?? []
         switch node.kind {
-        case .convolution: return convolution(place, node, first, output)
+        case .convolution, .transposedConvolution: return convolution(place, node, first, output)
         case .linear:
             let outputs = groups.add(output.last ?? 1)
             edits.append((place, "outputs", .length(outputs)))

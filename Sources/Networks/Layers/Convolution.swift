@@ -89,7 +89,7 @@ final class ConvolutionOperation: Operation {
     private let bias: Parameter?
     private let shape: lane_convolution
     private let packed: Tensor
-    private let parts: Tensor?  // the gradient by the weights of each thread but the first
+    private let weightGradient: ConvolutionWeightGradient?
 
     init(_ site: Site, weight: Parameter, bias: Parameter?, shape: lane_convolution) throws {
         self.site = site
@@ -99,8 +99,7 @@ final class ConvolutionOperation: Operation {
         packed = try Tensor(weight.value.shape)
         let floats = withUnsafePointer(to: shape) { site.compute.kernels.convolution_scratch($0) }
         try site.compute.reserveScratch(floats)
-        let others = min(site.compute.threads, site.output.value.blocks) - 1
-        parts = site.trains && others > 0 ? try Tensor([others, weight.value.count]) : nil
+        weightGradient = site.trains ? try ConvolutionWeightGradient(site, weight, shape) : nil
     }
 
     private var kernels: Kernels { site.compute.kernels }
@@ -119,8 +118,15 @@ final class ConvolutionOperation: Operation {
 
     func backward() {
         guard let dy = site.output.gradient else { return }
+        if let dw = weight.gradient { weightGradient?.evaluate(image: site.inputs[0].value, gradient: dy, to: dw) }
+        if site.trains, let db = bias?.gradient {
+            let pixels = shape.output_height * shape.output_width
+            site.compute.parallel(shape.outputs) { channels in
+                kernels.channel_sums(
+                    dy.pointer, dy.blocks, shape.outputs, pixels, db.pointer, channels.lowerBound, channels.upperBound)
+            }
+        }
         withUnsafePointer(to: shape) { shape in
-            if site.trains, let dw = weight.gradient { weightGradient(shape, dy, dw) }
             if let dx = site.inputs[0].gradient {
                 kernels.pack_weights_transposed(shape, weight.value.pointer, packed.pointer)
                 site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
@@ -131,27 +137,37 @@ final class ConvolutionOperation: Operation {
             }
         }
     }
+}
 
-    private func weightGradient(_ shape: UnsafePointer<lane_convolution>, _ dy: Batch, _ dw: Tensor) {
-        let (x, count) = (site.inputs[0].value, dw.count)
-        site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
-            var target = dw.pointer
-            if thread > 0, let parts { target = parts.pointer + (thread - 1) * count }
-            kernels.convolve_weight_gradient(
-                shape, x.pointer, dy.pointer, target, site.compute.scratch(of: thread), blocks.lowerBound,
-                blocks.upperBound)
-        }
-        for part in 0..<(parts?.shape[0] ?? 0) {
-            guard let source = parts?.pointer else { break }
-            for i in 0..<count { dw.pointer[i] += source[part * count + i] }
-        }
-        if let db = bias?.gradient {
-            let pixels = self.shape.output_height * self.shape.output_width
-            site.compute.parallel(self.shape.outputs) { channels in
-                kernels.channel_sums(
-                    dy.pointer, dy.blocks, self.shape.outputs, pixels, db.pointer, channels.lowerBound,
-                    channels.upperBound)
+/// A convolution's gradient by its weights, of which each thread makes a part.
+struct ConvolutionWeightGradient {
+    private let compute: Compute
+    private let shape: lane_convolution
+    private let parts: Tensor?  // of each thread but the first
+
+    init(_ site: Site, _ weight: Parameter, _ shape: lane_convolution) throws {
+        (compute, self.shape) = (site.compute, shape)
+        let others = min(compute.threads, site.output.value.blocks) - 1
+        parts = others > 0 ? try Tensor([others, weight.value.count]) : nil
+    }
+
+    /// - Parameters:
+    ///   - image: what the convolution takes in.
+    ///   - gradient: by what it makes of that.
+    func evaluate(image x: Batch, gradient dy: Batch, to dw: Tensor) {
+        let (kernels, count) = (compute.kernels, dw.count)
+        withUnsafePointer(to: shape) { shape in
+            compute.parallelWithIndex(dy.blocks) { thread, blocks in
+                var target = dw.pointer
+                if thread > 0, let parts { target = parts.pointer + (thread - 1) * count }
+                kernels.convolve_weight_gradient(
+                    shape, x.pointer, dy.pointer, target, compute.scratch(of: thread), blocks.lowerBound,
+                    blocks.upperBound)
             }
+        }
+        guard let parts else { return }
+        for part in 0..<parts.shape[0] {
+            for i in 0..<count { dw[i] += parts[part * count + i] }
         }
     }
 }

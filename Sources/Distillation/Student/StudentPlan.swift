@@ -1,0 +1,99 @@
+import Networks
+import Numerics
+import Training
+
+/// A student that the host brings along.
+package enum GivenStudent {
+    /// With new weights, drawn from the seed.
+    case graph(Graph)
+    /// With its weights as they are. Copied.
+    case network(Network)
+}
+
+/// What a student is to be, and what its weights start as.
+struct StudentPlan {
+    private let graph: Graph
+    private let architecture: String?
+    /// Whose weights it starts with; nil for new ones.
+    private var start: Network?
+    /// Whose constants it has, which are part of what a graph computes, and not learned.
+    private var constants: Network?
+
+    /// - Parameter classes: how many logits the student is to have.
+    /// - Throws: `invalidArgument` for a text that names no student.
+    init(_ options: DistillationOptions, of teacher: any Teacher, classes: Int) throws {
+        switch options.givenStudent {
+        case .network(let network):
+            (graph, architecture) = (network.graph.withoutUnits(), network.inputUnits == nil ? network.architecture : nil)
+            start = network
+        case .graph(let given): (graph, architecture) = (given, nil)
+        case nil:
+            let own = (teacher as? NetworkTeacher)?.network
+            if let scale = try StudentScale(options.student) ?? (options.student == "auto" && own != nil ? StudentScale(width: 0.5) : nil) {
+                guard let own else {
+                    throw DaflError.invalid(
+                        "student", "\"\(options.student)\"",
+                        "\"small\", an architecture or a description for a teacher whose graph the library does not know")
+                }
+                (graph, architecture, constants) = (try own.student(scale), nil, own)
+            } else if ["auto", "small"].contains(options.student) {
+                (graph, architecture) = (Graph.small(input: teacher.inputShape.dimensions, classes: classes), nil)
+            } else {
+                (graph, architecture) = (try Graph(architecture: options.student), options.student)
+            }
+        }
+    }
+
+    func network(seed: UInt64) throws -> Network {
+        let network = try Network(graph, architecture: architecture)
+        var random = Philox(seed: seed, stream: .weights)
+        network.initialise(&random)
+        if let constants { network.loadConstants(from: constants) }
+        if let start {
+            for parameter in network.parameters {
+                if let value = start.parameter(named: parameter.name)?.value { parameter.value.load(value) }
+            }
+        }
+        return network
+    }
+}
+
+extension Network {
+    /// The student that options ask for, which takes a teacher's standardised images and answers with its classes.
+    /// - Throws: `invalidArgument` for one that does not, or for what names none; `outOfMemory`.
+    static func student(_ options: DistillationOptions, of teacher: any Teacher) throws -> Network {
+        let classes = AnswerReading.classes(ofRows: teacher.classes)
+        let student: Network
+        do {
+            student = try StudentPlan(options, of: teacher, classes: classes).network(seed: options.seed)
+        } catch let error as DaflError {
+            throw DaflError(error.status, "student: \(error)")
+        }
+        guard student.inputUnits == nil, student.inputShape.takes(teacher.inputShape), student.outputShape.count == classes else {
+            throw DaflError.invalid(
+                "student", "\"\(student.name)\", from inputs of shape \(student.inputShape) to \(student.outputShape.count) classes",
+                "a network from the teacher's \(teacher.inputShape) to its \(classes), without units of its own")
+        }
+        return student
+    }
+}
+
+extension Network {
+    /// A teacher's graph, smaller, for weights that start from nothing: without what belongs to the teacher's own.
+    ///
+    /// Most files have their batch normalisations folded into their convolutions. Deep graphs get them back to train with. Where
+    /// the teacher has one output, the logit of the second of two classes, its student has the first's too, which is 0.
+    fileprivate func student(_ scale: StudentScale) throws -> Graph {
+        let bare = graph.withoutUnits().withoutQuantisation()
+        var student = try bare.scaled(width: scale.width, depth: scale.depth)
+        let (convolutions, norms) = (bare.nodes.filter { $0.kind == .convolution }, bare.nodes.filter { $0.kind == .batchNorm })
+        if norms.isEmpty, convolutions.count > 3 { student = try student.restoringBatchNorms() }
+        if outputShape.count == 1 {
+            student.output = nil
+            student.add(.flatten)
+            student.add(.pad, "classes", ["before": [1], "after": [0]])
+            student.interface.head = .softmax
+        }
+        return student
+    }
+}
