@@ -68,7 +68,7 @@ test: ## Checks everything: the header, the Swift tests, the C tests and example
 	swift test
 	Tests/C/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
-	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md
+	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md
 
 demo: ## Distils a small student of a teacher in front of you
 	$(MAKE) setup

@@ -88,7 +88,7 @@ const char *dafl_last_error(void);
 /* ---------------------------------------------------------------------------------------------------------- networks */
 
 /*
- * A network and its weights. Its architecture is a string:
+ * A network and its weights. What it is, a string says: a description in JSON, which docs/networks.md explains, or a name:
  *
  *     lenet5                      LeNet-5 on [1,32,32], 10 classes, 61,706 parameters
  *     lenet5-half                 the same at half the width, 15,738 parameters
@@ -97,7 +97,8 @@ const char *dafl_last_error(void);
  *     dafl-generator              the generator of the paper, for images of any size
  *     dafl-vector-generator       a generator of vectors, of linear layers
  *
- * Arguments in parentheses change the defaults: "lenet5(channels=3,classes=26)",
+ * and alexnet, alexnet-half, vgg11 to vgg19, resnet8 to resnet56, resnet50, wrn-16-1 and the like, mobilenet-v1, mobilenet-v2
+ * and dscnn. Arguments in parentheses change the defaults: "lenet5(channels=3,classes=26)",
  * "resnet18(side=64,channels=1,classes=100)", "dafl-generator(latent=100,side=32,channels=1,width=128)", or with
  * rows=48,columns=64 in the place of the side, each up to 4096, "dafl-vector-generator(latent=100,outputs=784,width=128)".
  * "units=3" is for all: a first layer standardises inputs in units of their own, (x - input.mean) / input.deviation with 3
@@ -111,7 +112,7 @@ typedef struct dafl_network dafl_network;
 /* What a network is. Filled by dafl_network_describe. */
 typedef struct dafl_network_info {
     size_t struct_size;
-    const char *architecture; /* the whole architecture string; lives as long as the network */
+    const char *architecture; /* its name with arguments, or its description; lives as long as the network */
     int64_t input_shape[3];   /* channels, height, width; a flat vector of d numbers is {d, 1, 1} */
     int64_t outputs;          /* numbers for each input: a classifier's classes */
     int64_t features;         /* length of the feature vector before the last fully connected block; 0 for none */

@@ -1,9 +1,9 @@
 /*
- * Distils a network of this library into a smaller one, without a single training image.
+ * Distils the network of a file into one of half its width, without a single training image.
  *
- *     ./distil_network teacher.safetensors [steps]
+ *     ./distil_network teacher.onnx student.onnx [steps]
  *
- * Writes student.safetensors to the current folder.
+ * Either file may be one of safetensors too.
  */
 #include <dafl.h>
 #include <stdio.h>
@@ -29,8 +29,8 @@ static int show(void *user_data, const dafl_progress *progress) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) {
-        fprintf(stderr, "usage: %s teacher.safetensors [steps]\n", argv[0]);
+    if (argc < 3) {
+        fprintf(stderr, "usage: %s teacher.onnx student.onnx [steps]\n", argv[0]);
         return 2;
     }
 
@@ -39,8 +39,8 @@ int main(int argc, char **argv) {
 
     dafl_distillation_options options;
     check(dafl_distillation_options_init(&options, sizeof options));
-    options.student = "lenet5-half";
-    if (argc > 2) options.steps = atoll(argv[2]);
+    options.student = "half"; /* or "width=0.25,depth=0.5", or a name such as "resnet8" */
+    if (argc > 3) options.steps = atoll(argv[3]);
 
     dafl_distillation *distillation = NULL;
     check(dafl_distillation_create_from_network(teacher, &options, &distillation));
@@ -48,13 +48,12 @@ int main(int argc, char **argv) {
 
     dafl_network *student = NULL;
     check(dafl_distillation_student(distillation, &student));
-    check(dafl_network_save(student, "student.safetensors"));
+    check(dafl_network_save(student, argv[2]));
 
     dafl_network_info before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
     check(dafl_network_describe(teacher, &before));
     check(dafl_network_describe(student, &after));
-    printf("%s with %lld parameters -> %s with %lld, in student.safetensors\n", before.architecture,
-           (long long)before.parameters, after.architecture, (long long)after.parameters);
+    printf("%lld parameters -> %lld, in %s\n", (long long)before.parameters, (long long)after.parameters, argv[2]);
 
     dafl_network_destroy(student);
     dafl_distillation_destroy(distillation);
