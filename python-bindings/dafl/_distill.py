@@ -26,7 +26,8 @@ def distill(teacher: Teacher | Network, *, input_shape: tuple[int, int, int] | N
     `teacher` is a `Network`, a `Teacher`, or one of `dafl.torch`, `dafl.onnx`, `dafl.jax` and `dafl.sklearn`.
     `input_shape`, (channels, height, width), and `classes` are for a teacher that does not know its own; where both say,
     they must be the same. `preset` is "fast" (minutes) or "paper" (hours); `options` change single numbers of it, see
-    `Options`: `student`, `seed`, `steps`, `threads`, ...
+    `Options`: `student`, `seed`, `steps`, `threads`, ... `student` says what the student is, in words as `Options` has them, as a
+    path or a dictionary; or it is a `Network`, whose weights the student starts with.
 
     `progress` shows a bar with tqdm where that is installed, in terminals and notebooks, else a line on a terminal.
     `on_step(progress)`, or `on_step(progress, result)`, runs after each step, and ends the run there when it returns False.

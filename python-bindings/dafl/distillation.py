@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import json
 import logging
+import os
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 import numpy as np
@@ -79,8 +81,9 @@ class Distillation:
         student = distillation.student()
 
     `teacher` is a `Network`, which is copied, or a `Teacher`. `preset` is "fast" or "paper"; `options` change single
-    numbers of it, see `Options`. What the teacher's functions raise comes out, as the same object, of the method that
-    called them, and the distillation can go on afterwards. So does KeyboardInterrupt: Ctrl-C stops within one step.
+    numbers of it, see `Options`. The `student` may also be a `Network`, which is copied and whose weights it starts with; the
+    path of a file; or a description as a dictionary. What the teacher's functions raise comes out, as the same object, of the
+    method that called them, and the distillation can go on afterwards. So does KeyboardInterrupt: Ctrl-C stops within one step.
     It cannot be copied or pickled. Belongs to one thread at a time, except for `cancel`.
     """
 
@@ -94,7 +97,8 @@ class Distillation:
         argument: Any
         if isinstance(teacher, Network):
             info = teacher.info
-            self._image_shape, self._classes, self._features = info.input_shape, info.outputs, info.features
+            self._image_shape, self._features = info.input_shape, info.features
+            self._classes = max(info.outputs, 2)  # one logit tells two classes
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
             teacher.settle()
@@ -108,14 +112,21 @@ class Distillation:
         assign(structure, self._borrow(structure, dict(options), None if isinstance(teacher, Network) else teacher.units))
         if isinstance(teacher, Teacher):
             teacher.use_threads(structure.threads)
-        self._options = _values(structure)
+        self._options = _values(structure) | ({} if self._start is None else {"student": self._start})
         check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
 
     def _borrow(self, structure: DistillationOptions, options: dict[str, Any], own_units: Units | None) -> dict[str, Any]:
         """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
         self._arrays: dict[str, np.ndarray] = {}
-        if counted := {"image_count", "metadata_groups", "input_count"} & options.keys():
+        if counted := {"image_count", "metadata_groups", "input_count", "student_network"} & options.keys():
             raise TypeError(f"unknown option {counted.pop()!r}")
+        self._start: Network | None = None
+        if isinstance(student := options.get("student"), Network):
+            self._start = student
+            structure.student_network = student._handle
+            del options["student"]
+        elif student is not None:
+            options["student"] = _student_text(student)
         if (images := options.pop("images", None)) is not None:
             self._arrays["images"] = rows(images, self._image_shape, "images")
             structure.image_count = len(self._arrays["images"])
@@ -150,8 +161,8 @@ class Distillation:
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options that are text or numbers as the run has them, the preset's and those given: another distillation of the
-        same teacher with these `**options` and arrays is the same."""
+        """All options that are text or numbers as the run has them, the preset's and those given, and the network that the
+        student started as: another distillation of the same teacher with these `**options` and arrays is the same."""
         return dict(self._options)
 
     def __reduce__(self) -> NoReturn:
@@ -236,11 +247,20 @@ class Distillation:
         return Network._from_handle(handle)
 
 
+def _student_text(student: Any) -> str:
+    """What the library calls a student that is described: by text, by a path or by what JSON can say."""
+    if isinstance(student, str | os.PathLike):
+        return os.fsdecode(student)
+    if isinstance(student, Mapping):
+        return json.dumps(dict(student))
+    raise TypeError(f"student must be text, a path, a dictionary or a dafl.Network, not {type(student).__name__}")
+
+
 def _values(structure: DistillationOptions) -> dict[str, Any]:
     """The options that a structure holds by value."""
     found: dict[str, Any] = {}
     for name in Options.__annotations__:
-        value = getattr(structure, name, None)
+        value = None if name == "student_network" else getattr(structure, name, None)
         if isinstance(value, bytes):
             found[name] = value.decode(errors="replace")
         elif isinstance(value, int | float):
