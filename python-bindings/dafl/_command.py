@@ -1,4 +1,4 @@
-"""The command line: `python -m dafl distill`, `inspect`, `generate` and `evaluate`.
+"""The command line: `python -m dafl distill`, `convert`, `inspect`, `generate` and `evaluate`.
 
 Results go to stdout, as a table or with --json as one object; progress and failures go to stderr. The exit code is 0 for
 success, 1 for a failure, told in a sentence, and 2 for a wrong command line.
@@ -25,6 +25,7 @@ from ._distill import distill
 from ._layout import LAYOUTS
 from ._version import __version__
 from .distillation import Options
+from .errors import Unsupported
 from .network import Network
 from .onnx import Teacher as OnnxTeacher
 from .result import Result
@@ -57,22 +58,28 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="dafl", description="Turns a trained classifier into a smaller one without its training data.",
         epilog="Exit codes: 0 success, 1 failure, 2 wrong command line. "
-               "Example: dafl distill --teacher teacher.onnx --input-shape 1,32,32 -o student.safetensors")
+               "Example: dafl distill --teacher teacher.onnx -o student.onnx")
     whole.add_argument("--version", action="version", version=__version__)
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     command = add(commands, "distill", distil, "distil a teacher into a student")
     command.add_argument("--teacher", required=True, type=Path, metavar="FILE",
-                         help="network of this library (.safetensors) or model for ONNX Runtime (.onnx)")
-    command.add_argument("--student", default="lenet5-half", metavar="NAME",
-                         help="its architecture: lenet5, lenet5-half, resnet18, resnet34, mlp-784-100-10, with arguments as "
-                              "in 'resnet18(classes=100)' (default: %(default)s)")
-    command.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="where the student goes (.safetensors)")
+                         help="a network: .safetensors of this library, or .onnx")
+    command.add_argument("--student", default="auto", metavar="WHAT",
+                         help="half, or width=0.25,depth=0.5: the teacher's own graph with a share of its channels and blocks; "
+                              "small; an architecture such as lenet5-half, 'resnet18(classes=100)' or mlp-784-100-10; or a file: "
+                              ".json, or a network to start as. The default, auto: half of a network, and small for what ONNX "
+                              "Runtime runs")
+    command.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
+                         help="where the student goes (.onnx or .safetensors)")
     command.add_argument("--generator", type=Path, metavar="FILE", help="where the generator goes too, for `generate`")
     command.add_argument("--input-shape", type=shape, metavar="C,H,W",
                          help="channels, height, width of an image, or the length of a vector; where the teacher does not say")
     command.add_argument("--classes", type=int, metavar="N", help="compared with the teacher's")
-    onnx = command.add_argument_group("an .onnx teacher's own")
+    command.add_argument("--run", choices=("here", "onnxruntime"),
+                         help="what runs an .onnx teacher: this library, with the teacher's own gradients, or ONNX Runtime, "
+                              "which is only queried (default: here where the library can)")
+    onnx = command.add_argument_group("an .onnx teacher's own, for ONNX Runtime")
     onnx.add_argument("--answers", choices=ANSWERS, help="what its output is (default: auto)")
     onnx.add_argument("--output-name", metavar="NAME", help="its output with the answers (default: found)")
     onnx.add_argument("--layout", choices=LAYOUTS, help="where its images have their channels (default: found)")
@@ -89,8 +96,14 @@ def parser() -> argparse.ArgumentParser:
                          help="any other option of dafl.Options, such as batch_size=128; may be repeated")
     command.add_argument("--no-progress", action="store_true", help="show nothing on the way")
 
+    command = add(commands, "convert", convert, "write a network in another format")
+    command.add_argument("network", type=Path, metavar="IN", help="network (.onnx or .safetensors)")
+    command.add_argument("output", type=Path, metavar="OUT", help="where it goes (.onnx or .safetensors)")
+    command.add_argument("--input-shape", type=shape, metavar="C,H,W", help="where the file leaves sizes free")
+
     command = add(commands, "inspect", inspect, "tell what a network is")
-    command.add_argument("network", type=Path, metavar="FILE", help="network (.safetensors)")
+    command.add_argument("network", type=Path, metavar="FILE", help="network (.onnx or .safetensors)")
+    command.add_argument("--input-shape", type=shape, metavar="C,H,W", help="where the file leaves sizes free")
 
     command = add(commands, "generate", generate, "make images with a generator that `distill --generator` wrote")
     command.add_argument("network", type=Path, metavar="FILE", help="generator (.safetensors)")
@@ -101,10 +114,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--shape", type=shape, metavar="C,H,W", help="of an image (default: square, of one or three channels)")
 
     command = add(commands, "evaluate", evaluate, "measure a network on images")
-    command.add_argument("network", type=Path, metavar="FILE", help="network (.safetensors)")
+    command.add_argument("network", type=Path, metavar="FILE", help="network (.onnx or .safetensors)")
     command.add_argument("data", type=Path, metavar="DATA",
                          help=".npz with images [count, channels, height, width] and perhaps labels [count]")
-    command.add_argument("--teacher", type=Path, metavar="FILE", help="network to agree with (.safetensors)")
+    command.add_argument("--teacher", type=Path, metavar="FILE", help="network to agree with (.onnx or .safetensors)")
     return whole
 
 
@@ -119,8 +132,9 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
     given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
     given |= {"input_mean": options.input_mean, "input_deviation": options.input_deviation, "input_range": options.input_range}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None} | dict(options.settings)
-    for path in filter(None, (options.output, options.generator)):
-        require_writable(path)  # now, and not after hours
+    require_writable(options.output, ".safetensors", ".onnx")  # now, and not after hours
+    if options.generator is not None:
+        require_writable(options.generator, ".safetensors")
     code = 0
     try:
         result = distill(teacher_from(options), input_shape=options.input_shape, classes=options.classes,
@@ -137,18 +151,26 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
         result.distillation.generator().save(options.generator)
     last = result.last
     return {
-        "student": student.info.architecture, "parameters": student.info.parameters,
+        "student": named(student), "parameters": student.info.parameters,
         "multiply_adds": student.info.multiply_adds, "steps": last.step if last else 0,
         "agreement": None if last is None or math.isnan(last.agreement) else last.agreement,
         "queries": result.queries, "seconds": round(result.seconds, 1), "written": str(options.output),
     }, code
 
 
+def convert(options: argparse.Namespace) -> tuple[Report, int]:
+    require_writable(options.output, ".safetensors", ".onnx")
+    network = Network.load(options.network, input_shape=options.input_shape)
+    network.save(options.output)
+    return {"architecture": named(network), "parameters": network.info.parameters, "written": str(options.output)}, 0
+
+
 def inspect(options: argparse.Namespace) -> tuple[Report, int]:
-    network = Network.load(options.network)
+    network = Network.load(options.network, input_shape=options.input_shape)
     info = network.info
     shapes = {name: list(values.shape) for name, values in network.state_dict().items()}
-    return {"architecture": info.architecture, "input_shape": list(info.input_shape), "outputs": info.outputs,
+    return {"architecture": named(network), "input_shape": list(info.input_shape), "outputs": info.outputs,
+            "head": info.head, "layout": LAYOUTS[info.channels_last],
             "features": info.features, "parameters": info.parameters, "multiply_adds": info.multiply_adds,
             "tensors": shapes}, 0
 
@@ -186,11 +208,40 @@ def teacher_from(options: argparse.Namespace) -> Teacher | Network:
     own = {"answers": options.answers, "output": options.output_name, "layout": options.layout}
     given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     if options.teacher.suffix == ".onnx":
-        return OnnxTeacher(options.teacher, input_shape=options.input_shape, classes=options.classes, **given)
+        return onnx_teacher(options, given)
     if given:
-        name = "output-name" if "output" in given else next(iter(given))
-        raise ValueError(f"--{name} is for a teacher in an .onnx file; this one is a network, of logits and of its own layout")
+        raise ValueError(f"--{flag(given)} is for a teacher in an .onnx file; this one is a network, of logits and of its own "
+                         "layout")
+    if options.run == "onnxruntime":
+        raise ValueError("--run onnxruntime is for a teacher in an .onnx file")
     return Network.load(options.teacher)
+
+
+def onnx_teacher(options: argparse.Namespace, given: dict[str, Any]) -> Teacher | Network:
+    """The network of the file, or, where the library does not read it, the file in ONNX Runtime."""
+    if given and options.run == "here":
+        raise ValueError(f"--{flag(given)} is for --run onnxruntime")
+    if not given and options.run != "onnxruntime":
+        try:
+            return Network.load(options.teacher, input_shape=options.input_shape)
+        except Unsupported as error:
+            if options.run == "here":
+                raise
+            print(f"dafl: the teacher runs in ONNX Runtime and is only queried: {sentence(error)}", file=sys.stderr)
+    return OnnxTeacher(options.teacher, input_shape=options.input_shape, classes=options.classes, **given)
+
+
+def flag(given: dict[str, Any]) -> str:
+    """The option that was given for ONNX Runtime."""
+    return "output-name" if "output" in given else next(iter(given))
+
+
+def named(network: Network) -> str:
+    """The network's architecture; where it has no name but a description, that in short."""
+    architecture = network.info.architecture
+    if not architecture.startswith("{"):
+        return architecture
+    return f"graph of {len(json.loads(architecture)['nodes'])} layers"
 
 
 def result_of(stop: BaseException) -> Result | None:
@@ -202,10 +253,10 @@ def result_of(stop: BaseException) -> Result | None:
     return result if result.last is not None else None
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, *endings: str) -> None:
     """ValueError unless a network may be written there."""
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path} must end in .safetensors")
+    if path.suffix not in endings:
+        raise ValueError(f"{path} must end in {' or '.join(endings)}")
     if not path.parent.is_dir():
         raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
     if path.is_dir():

@@ -95,13 +95,17 @@ class Distillation:
         self._handle = Handle()
         weakref.finalize(self, library.dafl_distillation_destroy, self._handle)
         argument: Any
+        own_units: Units | None = None
+        if isinstance(teacher, Teacher):
+            teacher.settle()
+            own_units = teacher.units
+            teacher = teacher.as_network() or teacher
         if isinstance(teacher, Network):
             info = teacher.info
             self._image_shape, self._features = info.input_shape, info.features
             self._classes = max(info.outputs, 2)  # one logit tells two classes
             create, argument = library.dafl_distillation_create_from_network, teacher._handle
         elif isinstance(teacher, Teacher):
-            teacher.settle()
             self._image_shape, self._features = teacher.input_shape, teacher.features
             self._classes = max(teacher.classes, 2)  # one logit tells two classes
             self._teacher = teacher._structure(self._callbacks)
@@ -109,7 +113,7 @@ class Distillation:
         else:
             raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
                             f"or a dafl.Network, not {type(teacher).__name__}")
-        assign(structure, self._borrow(structure, dict(options), None if isinstance(teacher, Network) else teacher.units))
+        assign(structure, self._borrow(structure, dict(options), own_units))
         if isinstance(teacher, Teacher):
             teacher.use_threads(structure.threads)
         self._options = _values(structure) | ({} if self._start is None else {"student": self._start})

@@ -16,6 +16,7 @@ from ._outputs import as_logits, is_array, logits_and_second
 from ._units import InputUnits, units
 
 if TYPE_CHECKING:
+    from .network import Network
     from typing_extensions import Unpack
 
 ANSWERS = ("logits", "probabilities", "labels", "auto")
@@ -83,6 +84,10 @@ class Teacher:
     def settle(self, input_shape: tuple[int, int, int] | None = None, classes: int | None = None) -> None:
         """Makes sure that the sizes are known, and those given here where they are given; else ValueError."""
         require_sizes(self.input_shape, self.classes, input_shape, classes)
+
+    def as_network(self) -> Network | None:
+        """A network of the library that takes the teacher's place in a distillation; None, as here, where its functions work."""
+        return None
 
     def _structure(self, callbacks: Callbacks) -> TeacherStructure:
         """The teacher as C sees it. It must outlive the distillation: it holds the functions that C calls."""

@@ -15,12 +15,39 @@ from ._arrays import FloatArray, unlocked
 from ._optional import require
 from ._outputs import as_features, as_logits, logits_and_second
 from ._units import InputUnits
+from .network import Network
 
 if TYPE_CHECKING:
     import torch
     from typing_extensions import Unpack
 
 _logger = logging.getLogger("dafl")
+
+
+def import_module(module: torch.nn.Module, example: Any, *, output: str | int | None = None) -> Network:
+    """The same classifier as a network of this library, with a copy of the weights::
+
+        network = dafl.torch.import_module(model, torch.randn(1, 3, 32, 32))
+
+    `module` is exported to ONNX in memory, in eval mode, and stays as it is. `example` is a batch of images as the module takes
+    them, [count, channels, height, width] or [count, d], a tensor or an array, best some of which it was made for: about them
+    and noise like them, network and module must say the same to 1e-3 of the largest answer. `output` is as for `Teacher`. Batch
+    normalisation stays, with its statistics. Tensors have the names that PyTorch's exporter gives them.
+
+    ValueError, which says why, for a module that PyTorch cannot export, that has an operator which no layer stands for, or whose
+    network answers otherwise; TypeError for what is no module; ImportError without PyTorch or the package "onnx".
+    """
+    torch = require("torch", "torch", "dafl.torch")
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, not {type(module).__name__}")
+    require("onnx", "onnx", "dafl.torch.import_module")  # PyTorch's exporters need it
+    from ._torch_import import imported
+    tensor = next((one for one in [*module.parameters(), *module.buffers()] if one.is_floating_point()), torch.zeros(0))
+    with torch.inference_mode(False), torch.no_grad(), evaluating(module):
+        images = torch.as_tensor(example).detach().clone().to(device=tensor.device, dtype=tensor.dtype)
+        if images.ndim < 2 or not len(images):
+            raise ValueError(f"example must be a batch of images [count, ...], not {list(images.shape)}")
+        return imported(module, images, output)
 
 
 class Teacher(Adapter):
@@ -58,6 +85,12 @@ class Teacher(Adapter):
     norm2(variance - kept variance), of each layer's input (DeepInversion, Yin et al., CVPR 2020, equation 4). Its weight is the
     option `regularizer_weight`; `batch_norm_statistics=False` leaves it out.
 
+    `run` says where the module works during a distillation. "torch": in PyTorch, as it is. "here": as a network of this library,
+    a copy that `import_module` makes when a distillation is created. That is faster on a CPU, lets the student be a share of the
+    module's own graph, and gives features, the last linear layer's input, without `feature`; ValueError where it cannot be. None
+    (default): "here" where the copy is the same teacher, with the same features and batch normalisation, and the module is on the
+    CPU in float32 without hooks; else "torch". The log says which, and why.
+
     A module in half precision rounds too coarsely for its gradient to be compared with finite differences, and may be refused
     for it: let such a one only be queried, with the option `gradients="student"`.
 
@@ -67,12 +100,15 @@ class Teacher(Adapter):
 
     def __init__(self, module: torch.nn.Module, feature: str | None = None, *, input_shape: Sequence[int] | None = None,
                  classes: int | None = None, output: str | int | None = None, answers: str = "auto",
-                 device: torch.device | str | None = None, batch_norm_statistics: bool = True,
+                 device: torch.device | str | None = None, batch_norm_statistics: bool = True, run: str | None = None,
                  **input_units: Unpack[InputUnits]) -> None:
         self._torch = require("torch", "torch", "dafl.torch")
         if not isinstance(module, self._torch.nn.Module):
             hint = ": give its module()" if type(module).__name__ == "ExportedProgram" else ""
             raise TypeError(f"module must be a torch.nn.Module, not {type(module).__name__}{hint}")
+        if run not in (None, "here", "torch"):
+            raise ValueError(f"run must be \"here\", \"torch\" or None, not {run!r}")
+        self._where = run
         # What torch.compile makes of a module runs none of the hooks that see its features and batch normalisation.
         self._watched: torch.nn.Module = getattr(module, "_orig_mod", module)
         self._module = module if feature is None else self._watched
@@ -91,6 +127,59 @@ class Teacher(Adapter):
         self._norms = self._kept_statistics() if batch_norm_statistics else []
         super().__init__(self._answer, self._gradient, input_shape=input_shape, classes=classes, answers=answers,
                          regularizer=self._distance_of_statistics if self._norms else None, **input_units)
+
+    def as_network(self) -> Network | None:
+        """The module as a network of the library, which takes its place in a distillation; None where PyTorch runs it."""
+        if self._where == "torch":
+            return None
+        try:
+            if self._where is None:
+                self._require_plain()
+            network = self._imported()
+        except (ValueError, ImportError) as error:
+            if self._where == "here":
+                raise
+            _logger.info("the teacher runs in PyTorch: %s", error)
+            return None
+        _logger.info("the teacher runs as a network of the library, imported from PyTorch")
+        return network
+
+    def _require_plain(self) -> None:
+        """ValueError, which says why, for a module that has something to itself which an imported one has not."""
+        if not self.features:
+            raise ValueError("it has no feature, but the network would have one: say feature= or run=\"here\"")
+        if str(self._device) != "cpu" or self._dtype != self._torch.float32:
+            raise ValueError(f"it is on {self._device} in {self._dtype}")
+        if self.backward is None:
+            raise ValueError("it is only to be queried")
+        hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+        if any(getattr(part, name, None) for part in self._watched.modules() for name in hooks):
+            raise ValueError("it has hooks")
+
+    def _imported(self) -> Network:
+        """ValueError, which says why, where no network is the same teacher."""
+        if self.answers == "labels":
+            raise ValueError("it gives labels")
+        noise = np.random.default_rng(0).standard_normal((4, *self.input_shape), np.float32)
+        if self.units is not None:
+            low, high = self.units.range or (0, 0)
+            deviation = 0.3 * (high - low) if self.units.range is not None else _of_images(self.units.deviation, noise)
+            noise = noise * deviation + self.units.centre(self.input_shape)
+        network = import_module(self._watched, as_model_input(noise), output=self._output)
+        if self.answers == "logits" and network.info.head != "none":
+            raise ValueError(f"its answers are said to be logits, but come out of a {network.info.head}")
+        if self.answers == "probabilities" and network.info.head == "none":
+            raise ValueError("its answers are said to be probabilities, but come out of no softmax or sigmoid")
+        if self.features:
+            from ._torch_import import require_close
+            expected = self._answer(noise)[1].cpu().numpy()
+            if network.info.features != self.features:
+                raise ValueError("its feature is not the input of its last linear layer")
+            require_close(network.features(noise), expected, "features")
+        norms = sum(name.endswith("running_mean") for name in network.state_dict())
+        if norms != len(self._norms):
+            raise ValueError(f"of its {len(self._norms)} layers of batch normalisation to watch, the network has {norms}")
+        return network
 
     def _found(self, images: FloatArray, answers: str, backward: Backward | None) -> tuple[str, Backward | None]:
         if answers == "labels":
@@ -206,18 +295,28 @@ class Teacher(Adapter):
         with self._apart(), self._torch.enable_grad(), self._evaluating():
             yield
 
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """The module in eval mode; afterwards every submodule is again in the mode that it was in."""
-        modes = [(module, module.training) for module in self._module.modules() if hasattr(module, "training")]
-        try:
-            with suppress(NotImplementedError):  # an exported module has no modes; it does what it did when it was exported
-                self._module.eval()
-            yield
-        finally:
-            for module, is_training in modes:
-                if module.training != is_training:
-                    module.training = is_training
+    def _evaluating(self) -> Any:
+        return evaluating(self._module)
+
+
+@contextmanager
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """The module in eval mode; afterwards every submodule is again in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
+    try:
+        with suppress(NotImplementedError):  # an exported module has no modes; it does what it did when it was exported
+            module.eval()
+        yield
+    finally:
+        for part, is_training in modes:
+            if part.training != is_training:
+                part.training = is_training
+
+
+def _of_images(values: FloatArray | None, images: FloatArray) -> FloatArray:
+    """What is said for each channel or each number, as it multiplies images."""
+    assert values is not None
+    return values.reshape(images.shape[1:] if values.size == images[0].size else (-1, 1, 1))
 
 
 def _float32(values: Any) -> Any:
