@@ -7,6 +7,9 @@ library; a smaller network that agrees with it comes out. No training data is ne
     result.student.save("student.safetensors")
     images, logits = result.generate(64)
 
+ONNX classifiers are networks of this library with `Network.load`, PyTorch's modules with `dafl.torch.import_module`;
+`Network.save` writes ONNX again.
+
 `distill` does it all and answers a `Result`; `Distillation` is for who owns the loop. `dafl.torch`, `dafl.onnx`,
 `dafl.jax` and `dafl.sklearn` have teachers, `dafl.viz` pictures; none imports its package before it is used.
 `python -m dafl` is the command line.

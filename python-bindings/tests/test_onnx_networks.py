@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import dafl
-from conftest import SMALL
 from dafl._command import main
 
 SHARED = Path(os.environ.get("DAFL_SHARED") or Path(__file__).resolve().parents[2].parent / "shared")

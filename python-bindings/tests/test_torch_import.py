@@ -69,8 +69,9 @@ def test_a_module_as_a_network(name, capfd, recwarn):
     assert capfd.readouterr() == ("", "") and not recwarn.list
     assert model.training and all(torch.equal(values, before[key]) for key, values in model.state_dict().items())
     given = rows(7)
+    found = (network.predict_proba if name == "squeeze" else network.predict)(given.numpy())
     with torch.no_grad():
-        assert np.allclose((network.predict_proba if name == "squeeze" else network.predict)(given.numpy()), model.eval()(given).numpy(), atol=1e-5)
+        assert np.allclose(found, model.eval()(given).numpy(), atol=1e-5)
     kept = sum(isinstance(part, nn.BatchNorm2d) for part in model.modules())
     assert sum(key.endswith("running_mean") for key in network.state_dict()) == kept
 
