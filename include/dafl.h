@@ -271,6 +271,15 @@ dafl_status dafl_network_save(dafl_network *network, const char *path);
 dafl_status dafl_network_save_onnx(dafl_network *network, const char *path, int64_t softmax);
 
 /*
+ * Folds batch normalisations into the convolutions and linear layers that they follow: a network with the same outputs,
+ * to about 1e-5 of the largest, in fewer steps. For use, not for more training.
+ *
+ * out: the new network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_OUT_OF_MEMORY.
+ */
+dafl_status dafl_network_fold(dafl_network *network, dafl_network **out);
+
+/*
  * Tells what a network is.
  *
  * out: filled in; its struct_size must be set before.

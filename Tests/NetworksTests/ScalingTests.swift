@@ -60,6 +60,10 @@ import Testing
     }
 
     static let cases: [Case] = [
+        Case("transposed, between convolutions") { graph in
+            graph.add(.convolution, "a", .square(8))
+            graph.add(.transposedConvolution, "b", ["outputs": 6, "kernel": 2, "stride": 2])
+        }.atHalf([("a", "outputs", 4), ("b", "outputs", 3)]),
         Case("depthwise and its multiplier") { graph in
             graph.add(.convolution, "a", .square(10))
             graph.add(.convolution, "b", .square(20, groups: 10))

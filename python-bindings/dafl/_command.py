@@ -25,7 +25,7 @@ from ._distill import distill
 from ._layout import LAYOUTS
 from ._version import __version__
 from .distillation import Options
-from .errors import Unsupported
+from .errors import InvalidArgument, Unsupported
 from .network import Network
 from .onnx import Teacher as OnnxTeacher
 from .result import Result
@@ -224,7 +224,7 @@ def onnx_teacher(options: argparse.Namespace, given: dict[str, Any]) -> Teacher 
     if not given and options.run != "onnxruntime":
         try:
             return Network.load(options.teacher, input_shape=options.input_shape)
-        except Unsupported as error:
+        except (Unsupported, InvalidArgument) as error:  # also rows of numbers that --input-shape makes images of
             if options.run == "here":
                 raise
             print(f"dafl: the teacher runs in ONNX Runtime and is only queried: {sentence(error)}", file=sys.stderr)

@@ -107,6 +107,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_network_load_memory": (c_int, [c_void_p, c_int64, POINTER(LoadOptions), POINTER(Handle)]),
     "dafl_network_save": (c_int, [Handle, c_char_p]),
     "dafl_network_save_onnx": (c_int, [Handle, c_char_p, c_int64]),
+    "dafl_network_fold": (c_int, [Handle, POINTER(Handle)]),
     "dafl_network_describe": (c_int, [Handle, POINTER(NetworkInfo)]),
     "dafl_network_tensor": (c_int, [Handle, c_int64, POINTER(Tensor)]),
     "dafl_network_tensor_named": (c_int, [Handle, c_char_p, POINTER(Tensor)]),

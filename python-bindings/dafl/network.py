@@ -130,6 +130,12 @@ class Network:
             raise ValueError("softmax is for files that end in .onnx")
         check(status, os.fspath(path))
 
+    def folded(self) -> Network:
+        """The same network with its batch normalisations folded into the layers that they follow: for use, in fewer steps."""
+        handle = Handle()
+        check(library.dafl_network_fold(self._handle, ctypes.byref(handle)))
+        return type(self)._from_handle(handle)
+
     @property
     def info(self) -> NetworkInfo:
         """What it is, which never changes."""

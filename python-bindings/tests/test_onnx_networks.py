@@ -93,6 +93,15 @@ def test_the_command_line_from_onnx_to_onnx(tmp_path, capsys):
     assert converted.info.head == "softmax" and np.allclose(converted.predict(given), network.predict(given), atol=1e-5)
 
 
+def test_folded_networks_answer_the_same():
+    network = dafl.Network("resnet8", seed=1)
+    images = np.random.default_rng(0).standard_normal((5, 3, 32, 32), np.float32)
+    network.train(images, [0, 1, 2, 3, 4], epochs=1)
+    folded = network.folded()
+    assert not any("running_mean" in name for name in folded.state_dict())
+    np.testing.assert_allclose(folded.predict(images), network.predict(images), atol=1e-4)
+
+
 def test_the_command_line_falls_back_to_onnx_runtime(tmp_path, capsys):
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -109,3 +118,12 @@ def test_the_command_line_falls_back_to_onnx_runtime(tmp_path, capsys):
     assert main([*map(str, command), "--run", "here"]) == 1 and "Atan" in capsys.readouterr().err
     assert main([*map(str, command), "--run", "here", "--answers", "logits"]) == 1
     assert "--answers is for --run onnxruntime" in capsys.readouterr().err
+
+
+def test_rows_of_numbers_as_images_are_for_onnx_runtime(tmp_path, capsys):
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    dafl.Network("mlp-64-16-4", seed=3).save(tmp_path / "teacher.onnx")
+    command = "distill", "--teacher", tmp_path / "teacher.onnx", "-o", tmp_path / "student.onnx", *COMMAND
+    assert "ONNX Runtime" not in run(capsys, *command)[1]
+    assert "ONNX Runtime" in run(capsys, *command, "--input-shape", "1,8,8")[1]
+    assert dafl.Network.load(tmp_path / "student.onnx").info.input_shape == (1, 8, 8)

@@ -53,6 +53,6 @@ extension Graph {
 }
 
 extension LayerKind {
-    var isConvolution: Bool { self == .convolution }
+    var isConvolution: Bool { [.convolution, .transposedConvolution].contains(self) }
     var normalises: Bool { [.batchNorm, .layerNorm, .groupNorm, .instanceNorm].contains(self) }
 }

@@ -118,5 +118,5 @@ private struct Segment: Equatable {
 
 extension LayerKind {
     /// Whether each output depends on many inputs through weights.
-    var combinesChannels: Bool { [.convolution, .linear].contains(self) }
+    var combinesChannels: Bool { [.convolution, .transposedConvolution, .linear].contains(self) }
 }
