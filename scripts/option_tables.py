@@ -13,7 +13,7 @@ C_TYPES = {"whole": "int64_t", "unsigned": "uint64_t", "real": "double", "text":
 PYTHON_TYPES = {
     "int64_t": ("c_int64", "int"), "uint64_t": ("c_uint64", "int"), "double": ("c_double", "float"),
     "const char *": ("c_char_p", "str"), "const float *": ("Floats", "Any"), "const int64_t *": ("Labels", "Any"),
-    "const dafl_network *": ("c_void_p", "Any"), "void *": ("c_void_p", None), "dafl_log_fn": ("LogFunction", None), "dafl_epoch_fn": ("EpochFunction", None),
+    "const dafl_network *": ("c_void_p", None), "void *": ("c_void_p", None), "dafl_log_fn": ("LogFunction", None), "dafl_epoch_fn": ("EpochFunction", None),
     "dafl_train_step_fn": ("TrainStepFunction", None),
 }
 ROW = re.compile(r'\.(\w+)\("(\w+)"(.*)\),$')
@@ -133,7 +133,8 @@ def python_module(root):
         text += "".join(f'        ("{option.name}", {PYTHON_TYPES[option.c_type][0]}),\n' for option in options) + "    ]\n"
     text += '\n\nclass Options(InputUnits, total=False):\n    """How a distillation works; what is left out is the preset\'s own."""\n'
     for option in tables["DistillationOptions"]:
-        kind = PYTHON_TYPES[option.c_type][1]
+        # Python takes a network, a description or a path as the student too.
+        kind = "Any" if option.name == "student" else PYTHON_TYPES[option.c_type][1]
         # Units have keywords of their own, for teachers too.
         if kind is None or (option.kind == "host" and kind == "int") or option.name in ("input_mean", "input_deviation"):
             continue

@@ -81,7 +81,7 @@ class DistillationOptions(Structure):
 class Options(InputUnits, total=False):
     """How a distillation works; what is left out is the preset's own."""
 
-    student: str
+    student: Any
     """From the teacher's inputs to its classes. An architecture, as "lenet5-half"; a description in JSON; the path of a
     file with one (.json), or with a network (.safetensors, .onnx), whose weights it starts with; "half", or
     "width=0.25,depth=0.5": the teacher's own graph with a share of its channels and of its repeated blocks; "small": a
@@ -223,6 +223,3 @@ class Options(InputUnits, total=False):
 
     input_high: float
     """And its largest. -1e30 to 1e30; default 0."""
-
-    student_network: Any
-    """A network that the student starts as, with its weights, in the place of `student`. Copied."""

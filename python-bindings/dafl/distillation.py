@@ -264,7 +264,7 @@ def _values(structure: DistillationOptions) -> dict[str, Any]:
     """The options that a structure holds by value."""
     found: dict[str, Any] = {}
     for name in Options.__annotations__:
-        value = None if name == "student_network" else getattr(structure, name, None)
+        value = getattr(structure, name, None)
         if isinstance(value, bytes):
             found[name] = value.decode(errors="replace")
         elif isinstance(value, int | float):
