@@ -121,7 +121,7 @@ typedef struct dafl_network_info {
     int64_t multiply_adds;    /* for one input */
     const char *input_name;   /* in files for other engines, such as ONNX; lives as long as the network */
     const char *output_name;
-    const char *head;         /* what such a file applies to the outputs: "none", "softmax" or "sigmoid" */
+    const char *head;         /* what such a file applies to the outputs: "none", "softmax", "log_softmax", "sigmoid" */
     int64_t channels_last;    /* whether such a file takes [height, width, channels]: 0 or 1 */
 } dafl_network_info;
 

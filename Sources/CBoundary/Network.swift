@@ -146,7 +146,7 @@ public func dafl_network_save(_ network: NetworkHandle?, _ path: UnsafePointer<C
     answering {
         try using(network, "network", as: NetworkObject.self, .shared) { object in
             let path = try requirePath(path, "path")
-            if path.hasSuffix(".onnx") {
+            if path.lowercased().hasSuffix(".onnx") {
                 try object.network.save(onnx: path, version: DAFL_VERSION)
             } else {
                 try object.network.save(path: path)

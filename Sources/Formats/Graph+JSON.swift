@@ -50,7 +50,10 @@ extension Graph {
             throw DaflError.invalid(
                 "\(path).kind", quoted(text), "one of \(LayerKind.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        let inputs = try members.take("inputs")?.elements?.enumerated().map { try $1.text(at: "\(path).inputs[\($0)]") }
+        let inputs = try members.take("inputs").map { list in
+            guard let names = list.elements else { throw DaflError(.invalidArgument, "\(path).inputs is not a list of names") }
+            return try names.enumerated().map { try $1.text(at: "\(path).inputs[\($0)]") }
+        }
         let name = try members.take("name")?.text(at: "\(path).name")
         let attributes = try members.rest { try Attribute(json: $1, at: "\(path).\($0)") }
         if let name { add(kind, name, inputs: inputs, attributes) } else { add(kind, inputs: inputs, attributes) }

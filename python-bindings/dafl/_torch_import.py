@@ -72,9 +72,11 @@ def probes(example: torch.Tensor) -> Iterator[torch.Tensor]:
 def answers(network: Network, images: FloatArray) -> FloatArray:
     """What the network's file would answer: with its head."""
     logits = network.predict(images.reshape(len(images), *network.info.input_shape))
-    if network.info.head == "softmax":
-        logits = np.exp(logits - logits.max(1, keepdims=True))
-        logits /= logits.sum(1, keepdims=True)
+    if network.info.head in ("softmax", "log_softmax"):
+        logits = logits - logits.max(1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(1, keepdims=True))
+        if network.info.head == "softmax":
+            logits = np.exp(logits)
     elif network.info.head == "sigmoid":
         logits = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import math
 import os
 import weakref
@@ -45,7 +46,7 @@ class NetworkInfo:
     output_name: str
     """In such files."""
     head: str
-    """What such a file applies to the outputs: "none", "softmax" or "sigmoid"."""
+    """What such a file applies to the outputs: "none", "softmax", "log_softmax" or "sigmoid"."""
     channels_last: bool
     """Whether such a file takes [height, width, channels]; the network itself takes channels first."""
 
@@ -57,13 +58,15 @@ class Network:
         network.train(images, labels, epochs=5, schedule="cosine")
         network.save("lenet5.safetensors")
 
-    `architecture` is "lenet5", "lenet5-half", "resnet18", "resnet34", "mlp-784-1200-1200-10" (any sizes), "dafl-generator" or
-    "dafl-vector-generator", with arguments in parentheses, "lenet5(channels=3,classes=26)". `seed` is of the first weights.
+    `architecture` is a name with arguments in parentheses, "lenet5(channels=3,classes=26)", or a description, as JSON or as a
+    dictionary; docs/networks.md has all names and the description. `seed` is of the first weights.
     Copies and pickles have weights of their own. Any number of threads may `predict` at the same time; everything that changes
     the network, such as `train`, needs it for itself.
     """
 
-    def __init__(self, architecture: str, seed: int = 0) -> None:
+    def __init__(self, architecture: str | Mapping[str, Any], seed: int = 0) -> None:
+        if isinstance(architecture, Mapping):
+            architecture = json.dumps(dict(architecture))
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed must be in [0, 2^64), not {seed}")
         handle = Handle()
@@ -122,7 +125,7 @@ class Network:
         that it came from, and logits for one that came from none.
         """
         name = c_string(os.fspath(path))
-        if os.fsdecode(path).endswith(".onnx"):
+        if os.fsdecode(path).lower().endswith(".onnx"):
             status = library.dafl_network_save_onnx(self._handle, name, -1 if softmax is None else int(softmax))
         elif softmax is None:
             status = library.dafl_network_save(self._handle, name)

@@ -166,9 +166,9 @@ class Teacher(Adapter):
             deviation = 0.3 * (high - low) if self.units.range is not None else _of_images(self.units.deviation, noise)
             noise = noise * deviation + self.units.centre(self.input_shape)
         network = import_module(self._watched, as_model_input(noise), output=self._output)
-        if self.answers == "logits" and network.info.head != "none":
+        if self.answers == "logits" and network.info.head not in ("none", "log_softmax"):
             raise ValueError(f"its answers are said to be logits, but come out of a {network.info.head}")
-        if self.answers == "probabilities" and network.info.head == "none":
+        if self.answers == "probabilities" and network.info.head in ("none", "log_softmax"):
             raise ValueError("its answers are said to be probabilities, but come out of no softmax or sigmoid")
         if self.features:
             from ._torch_import import require_close

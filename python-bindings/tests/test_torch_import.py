@@ -43,6 +43,7 @@ BUILDERS = {
     "residual": lambda: nn.Sequential(nn.Conv2d(1, 8, 3, stride=2), Residual(), nn.MaxPool2d(2), *ending()),
     "depthwise": lambda: nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU6(), nn.Conv2d(8, 8, 3, groups=8), nn.Hardswish(), *ending()),
     "squeeze": lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.SiLU(), SqueezeExcite(), *ending(), nn.Softmax(1)),
+    "log": lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), *ending(), nn.LogSoftmax(1)),
     "lenet": lambda: nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), nn.Tanh(), nn.Flatten(),
                                    nn.Linear(128, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 4)),
 }
@@ -69,7 +70,8 @@ def test_a_module_as_a_network(name, capfd, recwarn):
     assert capfd.readouterr() == ("", "") and not recwarn.list
     assert model.training and all(torch.equal(values, before[key]) for key, values in model.state_dict().items())
     given = rows(7)
-    found = (network.predict_proba if name == "squeeze" else network.predict)(given.numpy())
+    found = (network.predict_proba if name in ("squeeze", "log") else network.predict)(given.numpy())
+    found = np.log(found) if name == "log" else found
     with torch.no_grad():
         assert np.allclose(found, model.eval()(given).numpy(), atol=1e-5)
     kept = sum(isinstance(part, nn.BatchNorm2d) for part in model.modules())

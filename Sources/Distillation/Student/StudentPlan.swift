@@ -39,8 +39,18 @@ struct StudentPlan {
             } else if ["auto", "small"].contains(options.student) {
                 (graph, architecture) = (Graph.small(input: teacher.inputShape.dimensions, classes: classes), nil)
             } else {
-                (graph, architecture) = (try Graph(architecture: options.student), options.student)
+                (graph, architecture) = (try Self.named(options.student), options.student)
             }
+        }
+    }
+
+    private static func named(_ text: String) throws -> Graph {
+        do {
+            return try Graph(architecture: text)
+        } catch let error as DaflError where error.status == .invalidArgument {
+            throw DaflError(
+                error.status, "\(error); or \"auto\", \"half\", \"width=0.25,depth=0.5\", \"small\", a description in JSON, or the "
+                    + "path of a .json, .onnx or .safetensors file")
         }
     }
 
@@ -72,7 +82,8 @@ extension Network {
         guard student.inputUnits == nil, student.inputShape.takes(teacher.inputShape), student.outputShape.count == classes else {
             throw DaflError.invalid(
                 "student", "\"\(student.name)\", from inputs of shape \(student.inputShape) to \(student.outputShape.count) classes",
-                "a network from the teacher's \(teacher.inputShape) to its \(classes), without units of its own")
+                "a network from the teacher's \(teacher.inputShape) to \(classes) classes, without units of its own; an architecture has "
+                    + "arguments for that, such as resnet8(channels=1,side=28,classes=10)")
         }
         return student
     }

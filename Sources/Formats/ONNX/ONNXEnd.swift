@@ -18,7 +18,7 @@ struct ONNXEnd {
             let node = model.nodes[place]
             switch node.operation {
             case "Softmax", "LogSoftmax":
-                (self.node, self.tail, head) = (place, tail, .softmax)
+                (self.node, self.tail, head) = (place, tail, node.operation == "Softmax" ? .softmax : .logSoftmax)
                 return
             case "Sigmoid":
                 (self.node, self.tail, head) = (place, tail, .sigmoid)

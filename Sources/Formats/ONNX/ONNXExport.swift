@@ -30,7 +30,7 @@ extension Network {
     private func head(softmax: Bool?) -> Graph.Interface.Head {
         guard let softmax else { return graph.interface.head }
         if !softmax { return .none }
-        return graph.interface.head == .none ? .softmax : graph.interface.head
+        return graph.interface.head == .sigmoid ? .sigmoid : .softmax
     }
 }
 
@@ -237,6 +237,7 @@ struct ONNXExport {
         switch head {
         case .none: return result
         case .softmax: return add("Softmax", [result.tensor], ["axis": 1], named: "softmax", to: result.shape)
+        case .logSoftmax: return add("LogSoftmax", [result.tensor], ["axis": 1], named: "log_softmax", to: result.shape)
         case .sigmoid: return add("Sigmoid", [result.tensor], named: "sigmoid", to: result.shape)
         }
     }

@@ -28,7 +28,10 @@ package struct Graph: Equatable, Sendable {
     /// How a file of the network shows it to those who run it elsewhere. The library's own inputs are channels first, and its
     /// own outputs are logits.
     package struct Interface: Equatable, Sendable {
-        package enum Head: String, CaseIterable, Sendable { case none, softmax, sigmoid }
+        package enum Head: String, CaseIterable, Sendable {
+            case none, softmax, sigmoid
+            case logSoftmax = "log_softmax"
+        }
 
         package var inputName = "input"
         package var outputName = "output"

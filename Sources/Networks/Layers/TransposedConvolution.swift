@@ -16,7 +16,7 @@ package final class TransposedConvolution: Layer {
     private let groups: Int
 
     /// `outputs`, `kernel`; `stride`, 1; `padding`, 0, of the convolution, by which the output is smaller; `output_padding`, 0,
-    /// by which it is larger at its end; `dilation`, 1; `groups`, 1; `bias`, true.
+    /// by which it is larger at its end, less than stride or dilation; `dilation`, 1; `groups`, 1; `bias`, true.
     init(_ blueprint: Blueprint) throws {
         inputs = try blueprint.soleInput().channelsHeightWidth.channels
         outputs = try blueprint.whole("outputs", 1...Blueprint.limit)
@@ -25,6 +25,9 @@ package final class TransposedConvolution: Layer {
         padding = try blueprint.border("padding")
         outputPadding = try blueprint.extent("output_padding", 0...Blueprint.limit, or: Extent(y: 0, x: 0))
         dilation = try blueprint.extent("dilation", 1...Blueprint.limit, or: .one)
+        guard outputPadding.y < max(stride.y, dilation.y), outputPadding.x < max(stride.x, dilation.x) else {
+            throw blueprint.invalid("output_padding", "\([outputPadding.y, outputPadding.x])", "below the stride or the dilation")
+        }
         groups = try blueprint.whole("groups", 1...Blueprint.limit, or: 1)
         guard inputs % groups == 0, outputs % groups == 0 else {
             throw blueprint.invalid("groups", groups, "a divisor of its \(inputs) inputs and \(outputs) outputs")
