@@ -40,6 +40,7 @@ package final class Distillation {
         self.options = options
         self.log = log
         let student = try Network.student(options, of: host)
+        if let sentence = try options.surprise(student, of: host) { log(.warning, sentence) }
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)

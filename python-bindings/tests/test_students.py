@@ -71,3 +71,11 @@ def test_what_is_no_student_is_told(teacher):
         dafl.Distillation(teacher, **SMALL | {"student": dafl.Network("mlp-9-4")})
     with pytest.raises(dafl.Error, match="nowhere"):
         dafl.Distillation(teacher, **SMALL | {"student": Path("nowhere.json")})
+
+
+def test_a_share_that_is_no_smaller_is_told(caplog):
+    dafl.Distillation(dafl.Network("mlp-64-10"), **SMALL | {"student": "half"})
+    assert "could be made smaller" in caplog.text
+    caplog.clear()
+    dafl.Distillation(dafl.Network("mlp-64-16-10"), **SMALL | {"student": "half"})
+    assert "could be made smaller" not in caplog.text

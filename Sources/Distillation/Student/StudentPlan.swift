@@ -68,6 +68,17 @@ struct StudentPlan {
     }
 }
 
+extension DistillationOptions {
+    /// What to tell of a student that was to be a share of its teacher and is not smaller; nil for nothing.
+    func surprise(_ student: Network, of teacher: any Teacher) throws -> String? {
+        guard givenStudent == nil, let scale = try StudentScale(self.student), scale.width < 1 || scale.depth < 1,
+            let own = (teacher as? NetworkTeacher)?.network, student.parameterCount >= own.parameterCount
+        else { return nil }
+        return "the student \"\(self.student)\" has \(student.parameterCount) parameters and its teacher \(own.parameterCount): "
+            + "nothing in the teacher's graph could be made smaller. An architecture or \"small\" may be"
+    }
+}
+
 extension Network {
     /// The student that options ask for, which takes a teacher's standardised images and answers with its classes.
     /// - Throws: `invalidArgument` for one that does not, or for what names none; `outOfMemory`.
