@@ -56,13 +56,14 @@ extension Convolution: SingleImageLayer {
     func single(
         input: Shape, output: Shape, _ kernels: Kernels
     ) -> ((UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void)? {
-        guard stride.isBoth(1), padding == .none, dilation.isBoth(1), groups == 1 else { return nil }
+        guard geometry.stride.isBoth(1), geometry.padding == .none, geometry.dilation.isBoth(1), geometry.groups == 1
+        else { return nil }
         let (weight, bias) = (weight.value, bias?.value)
-        if output.count == outputs {  // the kernel covers the whole input
-            let (inputs, outputs) = (input.count, outputs)
+        if output.count == geometry.outputs {  // the kernel covers the whole input
+            let (inputs, outputs) = (input.count, geometry.outputs)
             return { x, y in kernels.single_linear(x, weight.pointer, bias?.pointer, y, inputs, outputs) }
         }
-        let shape = shape(input: input, output: output)
+        let shape = geometry.sizes(from: input, to: output)
         return { x, y in
             withUnsafePointer(to: shape) { kernels.single_convolve($0, x, weight.pointer, bias?.pointer, y) }
         }

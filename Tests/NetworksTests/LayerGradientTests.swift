@@ -42,7 +42,7 @@ import Testing
                 guard let convolution = try? layer(.convolution, attributes, of: [input]) as? Convolution,
                     let (from, to) = try? (Shape(input), convolution.outputShape([Shape(input)]))
                 else { return [] }
-                let shape = convolution.shape(input: from, output: to)
+                let shape = convolution.geometry.sizes(from: from, to: to)
                 return [Reference.convolution(x, weights["conv.weight"]!, weights["conv.bias"], shape)]
             })
     }
@@ -60,7 +60,7 @@ import Testing
                 guard let layer = try? layer(.transposedConvolution, attributes, of: [input]) as? TransposedConvolution,
                     let (from, to) = try? (Shape(input), layer.outputShape([Shape(input)]))
                 else { return [] }
-                let shape = layer.convolution(from: to, to: from)
+                let shape = layer.geometry.sizes(from: to, to: from)
                 let image = Rows(samples: x.samples, to.dimensions)
                 var y = Reference.convolutionGradients(image, weights["conv.weight"]!, x, shape).dx
                 let pixels = y.elements / to[0]

@@ -6,28 +6,13 @@ import Numerics
 package final class Convolution: Layer {
     package let weight: Parameter
     package let bias: Parameter?
-    let inputs: Int
-    let outputs: Int
-    let kernel: Extent
-    let stride: Extent
-    let padding: Border
-    let dilation: Extent
-    let groups: Int
+    let geometry: ConvolutionGeometry
 
-    /// `outputs`, `kernel`; `stride`, 1; `padding`, 0; `dilation`, 1; `groups`, 1, which divides inputs and outputs: as many as
-    /// inputs make a depthwise convolution; `bias`, true.
+    /// Those of `ConvolutionGeometry`; `bias`, true.
     init(_ blueprint: Blueprint) throws {
-        inputs = try blueprint.soleInput().channelsHeightWidth.channels
-        outputs = try blueprint.whole("outputs", 1...Blueprint.limit)
-        kernel = try blueprint.extent("kernel", 1...Blueprint.limit)
-        stride = try blueprint.extent("stride", 1...Blueprint.limit, or: .one)
-        padding = try blueprint.border("padding")
-        dilation = try blueprint.extent("dilation", 1...Blueprint.limit, or: .one)
-        groups = try blueprint.whole("groups", 1...Blueprint.limit, or: 1)
-        guard inputs % groups == 0, outputs % groups == 0 else {
-            throw blueprint.invalid("groups", groups, "a divisor of its \(inputs) inputs and \(outputs) outputs")
-        }
-        let fan = try Shape([inputs / groups, kernel.y, kernel.x])
+        geometry = try ConvolutionGeometry(blueprint)
+        let (outputs, kernel) = (geometry.outputs, geometry.kernel)
+        let fan = try Shape([geometry.inputs / geometry.groups, kernel.y, kernel.x])
         weight = try blueprint.parameter("weight", [outputs] + fan.dimensions, initial: .uniform(fanIn: fan.count))
         bias = try blueprint.flag("bias", or: true)
             ? blueprint.parameter("bias", [outputs], initial: .uniform(fanIn: fan.count)) : nil
@@ -35,26 +20,24 @@ package final class Convolution: Layer {
 
     package var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
 
-    /// Pixels from the first tap to the last, both included.
-    private var span: Extent { Extent(y: (kernel.y - 1) * dilation.y + 1, x: (kernel.x - 1) * dilation.x + 1) }
-
     package func outputShape(_ shapes: [Shape]) throws -> Shape {
         let input = try soleInput(shapes, of: weight.name)
         let (channels, height, width) = input.channelsHeightWidth
-        guard channels == inputs, height + padding.vertical >= span.y, width + padding.horizontal >= span.x else {
+        let (span, stride, padding) = (geometry.span, geometry.stride, geometry.padding)
+        guard channels == geometry.inputs, height + padding.vertical >= span.y, width + padding.horizontal >= span.x else {
             throw DaflError.invalid(
                 "the input of \(weight.name)", input,
-                "[\(inputs), height, width] with height at least \(max(1, span.y - padding.vertical)) and width at least "
+                "[\(geometry.inputs), height, width] with height at least \(max(1, span.y - padding.vertical)) and width at least "
                     + "\(max(1, span.x - padding.horizontal))")
         }
         return try Shape([
-            outputs, (height + padding.vertical - span.y) / stride.y + 1,
+            geometry.outputs, (height + padding.vertical - span.y) / stride.y + 1,
             (width + padding.horizontal - span.x) / stride.x + 1,
         ])
     }
 
     package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int {
-        product(output.count, inputs / groups, kernel.y, kernel.x)
+        product(output.count, geometry.inputs / geometry.groups, geometry.kernel.y, geometry.kernel.x)
     }
 
     package func backwardReads(trains: Bool) -> BackwardReads { trains ? .inputs : [] }
@@ -62,24 +45,16 @@ package final class Convolution: Layer {
     package func plan(_ site: Site) throws -> any Operation {
         let (_, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         // A kernel as large as its input is a matrix product over the flattened input.
-        if padding == .none, dilation.isBoth(1), groups == 1, height == kernel.y, width == kernel.x {
+        let kernel = geometry.kernel
+        if geometry.padding == .none, geometry.dilation.isBoth(1), geometry.groups == 1, height == kernel.y, width == kernel.x {
             return try LinearOperation(site, weight: weight, bias: bias)
         }
         if WinogradOperation.pays(self, upsampling: 1, site.compute) {
             return try WinogradOperation(site, self, upsampling: 1)
         }
         return try ConvolutionOperation(
-            site, weight: weight, bias: bias, shape: shape(input: site.inputs[0].value.shape, output: site.output.value.shape))
-    }
-
-    func shape(input: Shape, output: Shape) -> lane_convolution {
-        let ((_, height, width), (_, outputHeight, outputWidth)) = (input.channelsHeightWidth, output.channelsHeightWidth)
-        return lane_convolution(
-            inputs: inputs, input_height: height, input_width: width,
-            outputs: outputs, output_height: outputHeight, output_width: outputWidth,
-            kernel_height: kernel.y, kernel_width: kernel.x, stride_y: stride.y, stride_x: stride.x,
-            padding_top: padding.top, padding_left: padding.left, dilation_y: dilation.y, dilation_x: dilation.x,
-            groups: groups)
+            site, weight: weight, bias: bias,
+            shape: geometry.sizes(from: site.inputs[0].value.shape, to: site.output.value.shape))
     }
 }
 

@@ -6,34 +6,21 @@ import Numerics
 package final class TransposedConvolution: Layer {
     package let weight: Parameter
     package let bias: Parameter?
-    private let inputs: Int
-    private let outputs: Int
-    private let kernel: Extent
-    private let stride: Extent
-    private let padding: Border
+    let geometry: ConvolutionGeometry
     private let outputPadding: Extent
-    private let dilation: Extent
-    private let groups: Int
 
-    /// `outputs`, `kernel`; `stride`, 1; `padding`, 0, of the convolution, by which the output is smaller; `output_padding`, 0,
-    /// by which it is larger at its end, less than stride or dilation; `dilation`, 1; `groups`, 1; `bias`, true.
+    /// Those of `ConvolutionGeometry`, whose `padding` makes the output smaller; `output_padding`, 0, by which it is larger at its
+    /// end, less than stride or dilation; `bias`, true.
     init(_ blueprint: Blueprint) throws {
-        inputs = try blueprint.soleInput().channelsHeightWidth.channels
-        outputs = try blueprint.whole("outputs", 1...Blueprint.limit)
-        kernel = try blueprint.extent("kernel", 1...Blueprint.limit)
-        stride = try blueprint.extent("stride", 1...Blueprint.limit, or: .one)
-        padding = try blueprint.border("padding")
+        geometry = try ConvolutionGeometry(blueprint)
+        let (inputs, outputs, kernel) = (geometry.inputs, geometry.outputs, geometry.kernel)
+        let (stride, dilation) = (geometry.stride, geometry.dilation)
         outputPadding = try blueprint.extent("output_padding", 0...Blueprint.limit, or: Extent(y: 0, x: 0))
-        dilation = try blueprint.extent("dilation", 1...Blueprint.limit, or: .one)
         guard outputPadding.y < max(stride.y, dilation.y), outputPadding.x < max(stride.x, dilation.x) else {
             throw blueprint.invalid("output_padding", "\([outputPadding.y, outputPadding.x])", "below the stride or the dilation")
         }
-        groups = try blueprint.whole("groups", 1...Blueprint.limit, or: 1)
-        guard inputs % groups == 0, outputs % groups == 0 else {
-            throw blueprint.invalid("groups", groups, "a divisor of its \(inputs) inputs and \(outputs) outputs")
-        }
         // As PyTorch has it: what of the weights belongs to one input.
-        let fan = try Shape([outputs / groups, kernel.y, kernel.x])
+        let fan = try Shape([outputs / geometry.groups, kernel.y, kernel.x])
         weight = try blueprint.parameter("weight", [inputs] + fan.dimensions, initial: .uniform(fanIn: fan.count))
         bias = try blueprint.flag("bias", or: true)
             ? blueprint.parameter("bias", [outputs], initial: .uniform(fanIn: fan.count)) : nil
@@ -43,32 +30,22 @@ package final class TransposedConvolution: Layer {
 
     package func outputShape(_ shapes: [Shape]) throws -> Shape {
         let (_, height, width) = try soleInput(shapes, of: weight.name).channelsHeightWidth
-        let rows = (height - 1) * stride.y + (kernel.y - 1) * dilation.y + 1 + outputPadding.y - padding.vertical
-        let columns = (width - 1) * stride.x + (kernel.x - 1) * dilation.x + 1 + outputPadding.x - padding.horizontal
+        let (span, stride, padding) = (geometry.span, geometry.stride, geometry.padding)
+        let rows = (height - 1) * stride.y + span.y + outputPadding.y - padding.vertical
+        let columns = (width - 1) * stride.x + span.x + outputPadding.x - padding.horizontal
         guard rows >= 1, columns >= 1 else {
-            throw DaflError.invalid("the output of \(weight.name)", "\([outputs, rows, columns])", "at least a pixel")
+            throw DaflError.invalid("the output of \(weight.name)", "\([geometry.outputs, rows, columns])", "at least a pixel")
         }
-        return try Shape([outputs, rows, columns])
+        return try Shape([geometry.outputs, rows, columns])
     }
 
     package func multiplyAdds(_ shapes: [Shape], output: Shape) -> Int {
-        product(shapes[0].count, outputs / groups, kernel.y, kernel.x)
+        product(shapes[0].count, geometry.outputs / geometry.groups, geometry.kernel.y, geometry.kernel.x)
     }
 
     package func backwardReads(trains: Bool) -> BackwardReads { trains ? .inputs : [] }
 
     package func plan(_ site: Site) throws -> any Operation { try TransposedConvolutionOperation(site, self) }
-
-    /// The sizes of the convolution from the output to the input.
-    func convolution(from output: Shape, to input: Shape) -> lane_convolution {
-        let ((_, height, width), (_, outputHeight, outputWidth)) = (output.channelsHeightWidth, input.channelsHeightWidth)
-        return lane_convolution(
-            inputs: outputs, input_height: height, input_width: width,
-            outputs: inputs, output_height: outputHeight, output_width: outputWidth,
-            kernel_height: kernel.y, kernel_width: kernel.x, stride_y: stride.y, stride_x: stride.x,
-            padding_top: padding.top, padding_left: padding.left, dilation_y: dilation.y, dilation_x: dilation.x,
-            groups: groups)
-    }
 }
 
 /// The passes of the convolution, in the other direction.
@@ -84,7 +61,7 @@ final class TransposedConvolutionOperation: Operation {
     init(_ site: Site, _ layer: TransposedConvolution) throws {
         self.site = site
         self.layer = layer
-        shape = layer.convolution(from: site.output.value.shape, to: site.inputs[0].value.shape)
+        shape = layer.geometry.sizes(from: site.output.value.shape, to: site.inputs[0].value.shape)
         packed = try Tensor(layer.weight.value.shape)
         try site.compute.reserveScratch(withUnsafePointer(to: shape) { site.compute.kernels.convolution_scratch($0) })
         weightGradient = site.trains ? try ConvolutionWeightGradient(site, layer.weight, shape) : nil

@@ -15,11 +15,12 @@ final class WinogradOperation: Operation {
 
     /// Whether the algorithm fits the convolution and beats the direct one.
     static func pays(_ convolution: Convolution, upsampling: Int, _ compute: Compute) -> Bool {
-        let (inputs, outputs) = (convolution.inputs, convolution.outputs)
+        let geometry = convolution.geometry
+        let (inputs, outputs) = (geometry.inputs, geometry.outputs)
         // The transforms cost about as much as so many multiplications for each channel.
         let transforms = upsampling == 2 ? 2 : 4
-        return compute.usesWinograd && convolution.kernel.isBoth(3) && convolution.stride.isBoth(1)
-            && convolution.padding.isAll(1) && convolution.dilation.isBoth(1) && convolution.groups == 1 && inputs * outputs >= transforms * (inputs + outputs)
+        return compute.usesWinograd && geometry.kernel.isBoth(3) && geometry.stride.isBoth(1) && geometry.padding.isAll(1)
+            && geometry.dilation.isBoth(1) && geometry.groups == 1 && inputs * outputs >= transforms * (inputs + outputs)
     }
 
     /// - Parameter upsampling: 2 to convolve the input's upsampling by 2, else 1.
@@ -29,7 +30,7 @@ final class WinogradOperation: Operation {
         bias = convolution.bias
         let (_, height, width) = site.output.value.shape.channelsHeightWidth
         shape = lane_winograd(
-            inputs: convolution.inputs, outputs: convolution.outputs, height: height, width: width,
+            inputs: convolution.geometry.inputs, outputs: convolution.geometry.outputs, height: height, width: width,
             upsampling: upsampling)
         let (compute, kernels) = (site.compute, site.compute.kernels)
         let (weights, scratch, sumsOfThread) = withUnsafePointer(to: shape) {
@@ -40,7 +41,7 @@ final class WinogradOperation: Operation {
         transposed = site.inputs[0].gradient == nil ? nil : try Tensor([weights])
         let parts = min(compute.threads, site.output.value.blocks)
         sums = site.trains ? try Tensor([parts, sumsOfThread]) : nil
-        biasSums = site.trains ? try Tensor([parts, convolution.outputs]) : nil
+        biasSums = site.trains ? try Tensor([parts, convolution.geometry.outputs]) : nil
     }
 
     private var kernels: Kernels { site.compute.kernels }
