@@ -35,12 +35,11 @@ final class CallbackTeacher: Teacher {
 
     var givesGradients: Bool { backward != nil }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        try CallbackTeacherPass(self, images, gradients: gradients, compute)
-    }
+    var hasRegularizer: Bool { regularizer != nil }
 
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        try regularizer.map { try CallbackRegularizer($0, userData, images, compute) }
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        try CallbackTeacherPass(
+            self, images, gradients: gradients, regularizerWeight: hasRegularizer ? regularizerWeight : 0, compute)
     }
 }
 
@@ -51,6 +50,8 @@ private final class CallbackTeacherPass: TeacherPass {
     let logitsGradient: Batch?
     let featuresGradient: Batch?
     let imagesGradient: Batch?
+    private(set) var regularizer = 0.0
+    private let regularizerWeight: Double
     private let teacher: CallbackTeacher
     private let compute: Compute
     // What the callbacks see.
@@ -58,10 +59,14 @@ private final class CallbackTeacherPass: TeacherPass {
     private let logitRows: Tensor
     private let featureRows: Tensor?
     private let imageGradientRows: Tensor?
+    private let regularizerGradient: Batch?
 
-    init(_ teacher: CallbackTeacher, _ images: Batch, gradients: Bool, _ compute: Compute) throws {
+    init(
+        _ teacher: CallbackTeacher, _ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute
+    ) throws {
         self.teacher = teacher
         self.images = images
+        self.regularizerWeight = regularizerWeight
         self.compute = compute
         let samples = images.samples
         let features = teacher.features > 0 ? teacher.features : nil
@@ -69,11 +74,13 @@ private final class CallbackTeacherPass: TeacherPass {
         self.features = try features.map { try Batch(samples: samples, shape: Shape([$0])) }
         logitsGradient = gradients ? try Batch(samples: samples, shape: logits.shape) : nil
         featuresGradient = gradients ? try self.features.map { try Batch(samples: samples, shape: $0.shape) } : nil
-        imagesGradient = gradients ? try Batch(samples: samples, shape: images.shape) : nil
+        let usesRegularizer = regularizerWeight != 0
+        imagesGradient = gradients || usesRegularizer ? try Batch(samples: samples, shape: images.shape) : nil
+        regularizerGradient = usesRegularizer ? try Batch(samples: samples, shape: images.shape) : nil
         imageRows = try Tensor([samples, images.elements])
         logitRows = try Tensor([samples, teacher.classes])
         featureRows = try features.map { try Tensor([samples, $0]) }
-        imageGradientRows = gradients ? try Tensor([samples, images.elements]) : nil
+        imageGradientRows = imagesGradient == nil ? nil : try Tensor([samples, images.elements])
     }
 
     func forward() throws {
@@ -89,49 +96,28 @@ private final class CallbackTeacherPass: TeacherPass {
     }
 
     func backward() throws {
-        guard let backward = teacher.backward, let logitsGradient, let imagesGradient, let imageGradientRows else { return }
+        guard let imagesGradient, let imageGradientRows else { return }
         images.store(rows: imageRows.pointer, compute)
-        logitsGradient.store(rows: logitRows.pointer, compute)
-        if let featureRows { featuresGradient?.store(rows: featureRows.pointer, compute) }
-        imageGradientRows.fill(.nan)
-        let code = backward(
-            teacher.userData, Int64(images.samples), imageRows.pointer, logitRows.pointer, featureRows?.pointer,
-            imageGradientRows.pointer)
-        guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's backward") }
-        imagesGradient.load(rows: imageGradientRows.pointer, compute)
-    }
-}
-
-private final class CallbackRegularizer: ImageRegularizer {
-    let gradient: Batch
-    private let callback: dafl_teacher_regularizer_fn
-    private let userData: UnsafeMutableRawPointer?
-    private let images: Batch
-    private let compute: Compute
-    // What the callback sees.
-    private let imageRows: Tensor
-    private let gradientRows: Tensor
-
-    init(
-        _ callback: @escaping dafl_teacher_regularizer_fn, _ userData: UnsafeMutableRawPointer?, _ images: Batch,
-        _ compute: Compute
-    ) throws {
-        self.callback = callback
-        self.userData = userData
-        self.images = images
-        self.compute = compute
-        gradient = try Batch(samples: images.samples, shape: images.shape)
-        imageRows = try Tensor([images.samples, images.elements])
-        gradientRows = try Tensor([images.samples, images.elements])
-    }
-
-    func evaluate() throws -> Double {
-        images.store(rows: imageRows.pointer, compute)
-        gradientRows.fill(.nan)
-        var value = Double.nan
-        let code = callback(userData, Int64(images.samples), imageRows.pointer, &value, gradientRows.pointer)
-        guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's regularizer") }
-        gradient.load(rows: gradientRows.pointer, compute)
-        return value
+        imagesGradient.fill(0)
+        if let backward = teacher.backward, let logitsGradient {
+            logitsGradient.store(rows: logitRows.pointer, compute)
+            if let featureRows { featuresGradient?.store(rows: featureRows.pointer, compute) }
+            imageGradientRows.fill(.nan)
+            let code = backward(
+                teacher.userData, Int64(images.samples), imageRows.pointer, logitRows.pointer, featureRows?.pointer,
+                imageGradientRows.pointer)
+            guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's backward") }
+            imagesGradient.load(rows: imageGradientRows.pointer, compute)
+        }
+        if let regularize = teacher.regularizer, let regularizerGradient {
+            imageGradientRows.fill(.nan)
+            regularizer = .nan
+            let code = regularize(
+                teacher.userData, Int64(images.samples), imageRows.pointer, &regularizer, imageGradientRows.pointer)
+            guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's regularizer") }
+            regularizerGradient.load(rows: imageGradientRows.pointer, compute)
+            try regularizerGradient.requireFinite("regularizer's gradient")
+            imagesGradient.add(regularizerGradient, times: Float(regularizerWeight))
+        }
     }
 }

@@ -46,8 +46,8 @@ package struct Site {
     package let samples: Int
     /// Whether the backward pass writes the gradients of the layer's weights.
     package let trains: Bool
-    /// Whether batch normalisation compares its input's statistics with the running ones: see `Pass.statisticsDistance`.
-    package let comparesStatistics: Bool
+    /// Of the gradient of `Pass.statisticsDistance`, which batch normalisation adds to its own; 0 to do without.
+    package let statisticsWeight: Float
     package let compute: Compute
 }
 

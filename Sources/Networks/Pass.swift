@@ -17,8 +17,6 @@ package final class Pass {
         package static let weights = Gradients(rawValue: 1)
         /// By the network's input.
         package static let input = Gradients(rawValue: 2)
-        /// Those of `statisticsDistance` too, added to the gradient by what each batch normalisation takes in.
-        package static let statistics = Gradients(rawValue: 4)
     }
 
     package let network: Network
@@ -46,8 +44,11 @@ package final class Pass {
     ///   - input: the batch that the pass reads, and whose size it has; its owner may be another pass. An image may go into a
     ///     network of vectors and the other way round, see `Shape.takes`.
     ///   - gradients: which of them `backward` writes; none plans a forward pass only.
+    ///   - statisticsWeight: with which `backward` adds the gradient of `statisticsDistance`; 0 to do without.
     /// - Throws: `invalidArgument` when the input does not fit the network, `outOfMemory`.
-    package init(_ network: Network, input: Batch, gradients: Gradients = [], _ compute: Compute) throws {
+    package init(
+        _ network: Network, input: Batch, gradients: Gradients = [], statisticsWeight: Float = 0, _ compute: Compute
+    ) throws {
         guard network.inputShape.takes(input.shape) else {
             throw DaflError.invalid("the input of \(network.name)", input.shape, "of shape \(network.inputShape)")
         }
@@ -131,7 +132,7 @@ package final class Pass {
                     Site(
                         inputs: slot.inputs, output: Slot(value: slot.output, gradient: join?.total), samples: samples,
                         trains: gradients.contains(.weights),
-                        comparesStatistics: gradients.contains(.statistics), compute: compute)))
+                        statisticsWeight: statisticsWeight, compute: compute)))
         }
         shared = try SharedGradients(of: gradients.contains(.weights) ? steps : [])
         inputJoin = try GradientJoin(written[Network.input] ?? [], keepsFirst: false, compute)
@@ -143,7 +144,7 @@ package final class Pass {
         for operation in operations { operation.forward(training: training) }
     }
 
-    /// After a forward pass that does not train, planned with `.statistics`: the sum over all batch normalisations of
+    /// After a forward pass that does not train, planned with a `statisticsWeight`: the sum over all batch normalisations of
     /// norm2(mean - running mean) + norm2(variance - running variance), the batch's statistics of their inputs against those
     /// kept from training: DeepInversion (Yin et al., CVPR 2020), equation 4.
     package var statisticsDistance: Double {

@@ -25,7 +25,7 @@ final class CrookedTeacher: WrappingTeacher {
         self.fault = fault
     }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
         CrookedPass(try wrapped.plan(images, gradients: gradients, compute), self)
     }
 

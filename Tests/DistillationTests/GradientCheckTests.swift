@@ -63,36 +63,27 @@ private final class BentTeacher: WrappingTeacher {
         wrapped = NetworkTeacher(try Network(architecture: "mlp-64-16-16-4", seed: seed))
     }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        try wrapped.plan(images, gradients: gradients, compute)
+    var hasRegularizer: Bool { true }
+
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let pass = try wrapped.plan(images, gradients: gradients, compute)
+        guard regularizerWeight != 0 else { return pass }
+        let own = try wrapped.plan(images, gradients: true, compute)
+        return try RegularizedPass(pass, weight: regularizerWeight) { [self] in try distance(own, $0) }
     }
 
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        Distance(try wrapped.plan(images, gradients: true, compute), self, try Batch(samples: images.samples, shape: images.shape))
-    }
-
-    private final class Distance: ImageRegularizer {
-        let gradient: Batch
-        private let pass: any TeacherPass
-        private let teacher: BentTeacher
-
-        init(_ pass: any TeacherPass, _ teacher: BentTeacher, _ gradient: Batch) {
-            (self.pass, self.teacher, self.gradient) = (pass, teacher, gradient)
+    private func distance(_ pass: any TeacherPass, _ gradient: Batch) throws -> Double {
+        try pass.forward()
+        guard let features = pass.features, let byFeatures = pass.featuresGradient else { return 0 }
+        let n = features.samples
+        let differences = (0..<features.elements).map { k in
+            (0..<n).reduce(Float(0)) { $0 + features[$1, k] / Float(n) } - 1
         }
-
-        func evaluate() throws -> Double {
-            try pass.forward()
-            guard let features = pass.features, let byFeatures = pass.featuresGradient else { return 0 }
-            let n = features.samples
-            let differences = (0..<features.elements).map { k in
-                (0..<n).reduce(Float(0)) { $0 + features[$1, k] / Float(n) } - 1
-            }
-            let distance = differences.reduce(0) { $0 + $1 * $1 }.squareRoot()
-            for i in 0..<n { for (k, d) in differences.enumerated() { byFeatures[i, k] = d / distance / Float(n) } }
-            try pass.backward()
-            if let dx = pass.imagesGradient { gradient.load(dx) }
-            for i in 0..<gradient.count { gradient.pointer[i] *= teacher.factor }
-            return teacher.scale * Double(distance)
-        }
+        let distance = differences.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        for i in 0..<n { for (k, d) in differences.enumerated() { byFeatures[i, k] = d / distance / Float(n) } }
+        try pass.backward()
+        if let dx = pass.imagesGradient { gradient.load(dx) }
+        for i in 0..<gradient.count { gradient.pointer[i] *= factor }
+        return scale * Double(distance)
     }
 }

@@ -83,37 +83,22 @@ private final class PartialTeacher: WrappingTeacher {
         wrapped = NetworkTeacher(try Network(architecture: "lenet5", seed: 1))
     }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+    var hasRegularizer: Bool { true }
+
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
         let pass = try wrapped.plan(images, gradients: gradients, compute)
-        return isProbable ? EvenPass(pass) : pass
-    }
-
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        try Partiality(images, self)
-    }
-
-    private final class Partiality: ImageRegularizer {
-        let gradient: Batch
-        private let images: Batch
-        private let teacher: PartialTeacher
-        private let favourite: Batch
-
-        init(_ images: Batch, _ teacher: PartialTeacher) throws {
-            favourite = try Batch(samples: 1, shape: images.shape)
-            var random = Philox(seed: 7, stream: .check)
-            random.fillNormal(favourite)
-            gradient = try Batch(samples: images.samples, shape: images.shape)
-            self.images = images
-            self.teacher = teacher
-        }
-
-        func evaluate() -> Double {
-            teacher.evaluations += 1
+        let answers: any TeacherPass = isProbable ? EvenPass(pass) : pass
+        guard regularizerWeight != 0 else { return answers }
+        let favourite = try Batch(samples: 1, shape: images.shape)
+        var random = Philox(seed: 7, stream: .check)
+        random.fillNormal(favourite)
+        return try RegularizedPass(answers, weight: regularizerWeight) { [self] gradient in
+            evaluations += 1
             var sum = 0.0
             for i in 0..<images.samples {
                 for k in 0..<images.elements {
                     let difference = images[i, k] - favourite[0, k]
-                    gradient[i, k] = teacher.factor * difference / Float(images.samples)
+                    gradient[i, k] = factor * difference / Float(images.samples)
                     sum += Double(difference * difference) / Double(2 * images.samples)
                 }
             }

@@ -25,21 +25,16 @@ final class StrangeTeacher: WrappingTeacher {
 
     var classes: Int { habit == .oneLogit || habit == .oneSigmoid ? 1 : wrapped.classes }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        try StrangePass(wrapped.plan(images, gradients: gradients, compute), self, gradients: gradients)
-    }
+    var hasRegularizer: Bool { regularizerIsCrooked }
 
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        regularizerIsCrooked ? CrookedRegularizer(images) : nil
-    }
-
-    private final class CrookedRegularizer: ImageRegularizer {
-        let gradient: Batch
-        private var random = Philox(seed: 3, stream: .check)
-
-        init(_ images: Batch) { gradient = images }
-
-        func evaluate() -> Double { Double(random.nextNormal()) }
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let pass = try StrangePass(wrapped.plan(images, gradients: gradients, compute), self, gradients: gradients)
+        guard regularizerIsCrooked, regularizerWeight != 0 else { return pass }
+        var random = Philox(seed: 3, stream: .check)
+        return try RegularizedPass(pass, weight: regularizerWeight) { gradient in
+            gradient.load(pass.images)
+            return Double(random.nextNormal())
+        }
     }
 
     private final class StrangePass: WrappingTeacherPass {

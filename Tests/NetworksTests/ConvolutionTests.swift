@@ -127,7 +127,7 @@ import Testing
         let operation = try layer.plan(
             Site(
                 inputs: [Slot(value: x, gradient: dx)], output: Slot(value: y, gradient: dy), samples: shape.samples,
-                trains: true, comparesStatistics: false, compute: compute))
+                trains: true, statisticsWeight: 0, compute: compute))
         let expected = Definition(shape, convolution, x, dy, outputShape)
         for _ in 0..<2 {  // the second time over what the first left behind
             operation.forward(training: true)

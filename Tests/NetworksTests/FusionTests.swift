@@ -108,7 +108,7 @@ import Testing
                 try layer.plan(
                     Site(
                         inputs: [slots[index]], output: slots[index + 1], samples: samples, trains: true,
-                        comparesStatistics: false, compute: compute))
+                        statisticsWeight: 0, compute: compute))
             }
             for operation in operations { operation.forward(training: training) }
             for operation in operations.reversed() { operation.backward() }

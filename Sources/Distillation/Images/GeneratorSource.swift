@@ -8,7 +8,6 @@ final class GeneratorSource: ImageSource {
     let noise: Batch
     private let generator: Pass
     private let teacher: any TeacherPass
-    private let regularizer: (any ImageRegularizer)?
     private let loss: GeneratorLoss
     private let optimizer: any Optimizer
     private let options: DistillationOptions
@@ -29,8 +28,8 @@ final class GeneratorSource: ImageSource {
         network = try Network(architecture: Self.architecture(teacher.inputShape, options), seed: options.seed)
         noise = try Batch(samples: options.batchSize, shape: network.inputShape)
         generator = try Pass(network, input: noise, gradients: .weights, compute)
-        self.teacher = try teacher.plan(generator.output, gradients: true, compute)
-        regularizer = options.lossWeights.regularizer == 0 ? nil : try teacher.planRegularizer(generator.output, compute)
+        self.teacher = try teacher.plan(
+            generator.output, gradients: true, regularizerWeight: options.lossWeights.regularizer, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         optimizer = try Adam(network.trainedParameters, compute)
         self.options = options
@@ -74,14 +73,10 @@ final class GeneratorSource: ImageSource {
         var value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
             logits: teacher.logits, features: teacher.features,
             logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient)
-        try teacher.backward()  // dL_G/dx
+        try teacher.backward()  // dL_G/dx, that of w R(x) too where the teacher has such
+        value.regularizer = teacher.regularizer
+        value.total += options.lossWeights.regularizer * value.regularizer
         if let dx = teacher.imagesGradient { generator.outputGradient?.load(dx) }
-        if let regularizer {
-            let weight = options.lossWeights.regularizer
-            value.regularizer = try regularizer.evaluate()  // R(x)
-            value.total += weight * value.regularizer
-            generator.outputGradient?.add(regularizer.gradient, times: Float(weight))
-        }
         generator.backward()
         optimizer.step(learningRate: options.generatorLearningRate)
         return value

@@ -34,8 +34,8 @@ final class AnswerReading: WrappingTeacher {
     /// A label does not change with small changes of the image.
     var givesGradients: Bool { answers != .labels && wrapped.givesGradients }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let pass = try wrapped.plan(images, gradients: gradients, compute)
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let pass = try wrapped.plan(images, gradients: gradients, regularizerWeight: regularizerWeight, compute)
         let logits = try Batch(samples: images.samples, shape: Shape([classes]))
         return answers == .probabilities && wrapped.classes > 1
             ? try ProbabilitiesPass(pass, logits, gradients: gradients, compute)
@@ -79,11 +79,12 @@ final class AnswerReading: WrappingTeacher {
 
         /// The chain rule through the logarithm. Where a probability was too small to be read there is no slope.
         func backward() throws {
-            guard let logitsGradient, let byRows = wrapped.logitsGradient else { return }
-            let p = wrapped.logits
-            compute.parallelFloats(p.count) { start, count in
-                compute.kernels.log_probabilities_gradient(
-                    p.pointer + start, AnswerReading.least, logitsGradient.pointer + start, byRows.pointer + start, count)
+            if let logitsGradient, let byRows = wrapped.logitsGradient {
+                let p = wrapped.logits
+                compute.parallelFloats(p.count) { start, count in
+                    compute.kernels.log_probabilities_gradient(
+                        p.pointer + start, AnswerReading.least, logitsGradient.pointer + start, byRows.pointer + start, count)
+                }
             }
             try wrapped.backward()
         }
@@ -129,11 +130,12 @@ final class AnswerReading: WrappingTeacher {
 
         /// The chain rule through the reading; labels have none.
         func backward() throws {
-            guard let logitsGradient, let byRows = wrapped.logitsGradient else { return }
-            let rows = wrapped.logits
-            for i in 0..<rows.samples {
-                let (g0, g1, p) = (logitsGradient[i, 0], logitsGradient[i, 1], rows[i, 0])
-                byRows[i, 0] = answers == .probabilities ? Self.slope(g1, p) - Self.slope(g0, 1 - p) : g1
+            if let logitsGradient, let byRows = wrapped.logitsGradient {
+                let rows = wrapped.logits
+                for i in 0..<rows.samples {
+                    let (g0, g1, p) = (logitsGradient[i, 0], logitsGradient[i, 1], rows[i, 0])
+                    byRows[i, 0] = answers == .probabilities ? Self.slope(g1, p) - Self.slope(g0, 1 - p) : g1
+                }
             }
             try wrapped.backward()
         }

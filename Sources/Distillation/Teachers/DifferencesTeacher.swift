@@ -29,8 +29,8 @@ final class DifferencesTeacher: WrappingTeacher {
 
     var givesGradients: Bool { true }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let answers = try wrapped.plan(images, gradients: false, compute)
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let answers = try wrapped.plan(images, gradients: false, regularizerWeight: regularizerWeight, compute)
         guard gradients else { return answers }
         // In memory of its own: the answers to the images themselves are still wanted after `backward`.
         let moved = try Batch(samples: images.samples, shape: images.shape)
@@ -82,6 +82,9 @@ final class DifferencesTeacher: WrappingTeacher {
                     for pixel in 0..<images.elements { byImages[i, pixel] += slope * direction[i, pixel] }
                 }
             }
+            guard let byRegularizer = wrapped.imagesGradient else { return }
+            try wrapped.backward()
+            byImages.add(byRegularizer, times: 1)
         }
 
         func keep() { keptRandom = random }

@@ -48,10 +48,16 @@ private struct AnswerPart {
 /// The same for a teacher's regularizer, if it has one.
 func checkRegularizer(of teacher: any Teacher, seed: UInt64, _ compute: Compute) throws {
     var line = try CheckedLine(teacher.inputShape, seed: seed)
-    guard let regularizer = try teacher.planRegularizer(line.images, compute) else { return }
-    _ = try regularizer.evaluate()
-    try line.expect(regularizer.gradient, fault: "regularizer's gradient is not its derivative", isOfBatch: true)
-    try line.compare { [[try regularizer.evaluate()]] }
+    guard teacher.hasRegularizer else { return }
+    let pass = try teacher.plan(line.images, gradients: false, regularizerWeight: 1, compute)
+    func evaluate() throws -> Double {
+        try pass.backward()
+        return pass.regularizer
+    }
+    _ = try evaluate()
+    guard let gradient = pass.imagesGradient else { return }
+    try line.expect(gradient, fault: "regularizer's gradient is not its derivative", isOfBatch: true)
+    try line.compare { [[try evaluate()]] }
 }
 
 /// Images of noise x + s d, and what gradients say of numbers along them.

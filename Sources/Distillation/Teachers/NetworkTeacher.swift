@@ -17,30 +17,15 @@ package final class NetworkTeacher: Teacher {
     package var features: Int { network.featureShape?.count ?? 0 }
     package var givesGradients: Bool { true }
 
-    package func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        try NetworkTeacherPass(Pass(network, input: images, gradients: gradients ? .input : [], compute))
-    }
+    /// By the statistics that its batch normalisations kept.
+    package var hasRegularizer: Bool { network.keepsStatistics }
 
-    /// The statistics that its batch normalisations kept.
-    package func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        network.keepsStatistics ? try StatisticsRegularizer(network, images, compute) : nil
-    }
-}
-
-private final class StatisticsRegularizer: ImageRegularizer {
-    let gradient: Batch
-    private let pass: Pass
-
-    init(_ network: Network, _ images: Batch, _ compute: Compute) throws {
-        pass = try Pass(network, input: images, gradients: [.input, .statistics], compute)
-        guard let gradient = pass.inputGradient else { preconditionFailure("a pass planned for it has its input's gradient") }
-        self.gradient = gradient
-    }
-
-    func evaluate() -> Double {
-        pass.forward()
-        pass.backward()  // from an output gradient of zero: nothing but the statistics counts
-        return pass.statisticsDistance
+    package func plan(
+        _ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute
+    ) throws -> any TeacherPass {
+        let weight = hasRegularizer ? Float(regularizerWeight) : 0
+        return try NetworkTeacherPass(
+            Pass(network, input: images, gradients: gradients || weight != 0 ? .input : [], statisticsWeight: weight, compute))
     }
 }
 
@@ -57,6 +42,7 @@ private final class NetworkTeacherPass: TeacherPass {
     var logitsGradient: Batch? { pass.outputGradient }
     var featuresGradient: Batch? { pass.featuresGradient }
     var imagesGradient: Batch? { pass.inputGradient }
+    var regularizer: Double { pass.statisticsDistance }
 
     func forward() { pass.forward() }
     func backward() { pass.backward() }

@@ -18,21 +18,22 @@ final class ObservedTeacher: WrappingTeacher {
         self.cancellation = cancellation
     }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        ObservedPass(try wrapped.plan(images, gradients: gradients, compute), self)
-    }
-
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        try wrapped.planRegularizer(images, compute).map { ObservedRegularizer($0, self) }
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let pass = try wrapped.plan(images, gradients: gradients, regularizerWeight: regularizerWeight, compute)
+        let asksRegularizer = wrapped.hasRegularizer && regularizerWeight != 0
+        return ObservedPass(pass, self, callsBackward: (gradients ? 1 : 0) + (asksRegularizer ? 1 : 0))
     }
 
     private final class ObservedPass: WrappingTeacherPass {
         let wrapped: any TeacherPass
         private let observer: ObservedTeacher
+        private let callsBackward: Int
 
-        init(_ pass: any TeacherPass, _ observer: ObservedTeacher) {
+        /// - Parameter callsBackward: of the teacher, for one `backward`.
+        init(_ pass: any TeacherPass, _ observer: ObservedTeacher, callsBackward: Int) {
             wrapped = pass
             self.observer = observer
+            self.callsBackward = callsBackward
         }
 
         func forward() throws {
@@ -50,40 +51,20 @@ final class ObservedTeacher: WrappingTeacher {
         }
 
         func backward() throws {
-            observer.calls += 1
+            observer.calls += callsBackward
             try wrapped.backward()
+            guard regularizer.isFinite else {
+                throw DaflError(.teacher, "the teacher's regularizer of a batch is \(regularizer); it must be finite")
+            }
             if let imagesGradient { try imagesGradient.requireFinite("gradient by the images") }
             try observer.cancellation.check()
-        }
-    }
-
-    private final class ObservedRegularizer: ImageRegularizer {
-        private let wrapped: any ImageRegularizer
-        private let observer: ObservedTeacher
-
-        init(_ regularizer: any ImageRegularizer, _ observer: ObservedTeacher) {
-            wrapped = regularizer
-            self.observer = observer
-        }
-
-        var gradient: Batch { wrapped.gradient }
-
-        func evaluate() throws -> Double {
-            observer.calls += 1
-            let value = try wrapped.evaluate()
-            guard value.isFinite else {
-                throw DaflError(.teacher, "the teacher's regularizer of a batch is \(value); it must be finite")
-            }
-            try gradient.requireFinite("regularizer's gradient")
-            try observer.cancellation.check()
-            return value
         }
     }
 }
 
 extension Batch {
     /// - Throws: `teacher` for a part of its answer that is not all finite.
-    fileprivate func requireFinite(_ name: String) throws {
+    package func requireFinite(_ name: String) throws {
         guard !isFinite, let (sample, value) = firstNotFinite else { return }
         throw DaflError(
             .teacher, "the teacher's \(name) of image \(sample) of \(samples) contain \(value); they must be finite")

@@ -103,11 +103,11 @@ private final class WithoutRegularizer: WrappingTeacher {
 
     init(_ teacher: any Teacher) { wrapped = teacher }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+    var hasRegularizer: Bool { false }
+
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
         try wrapped.plan(images, gradients: gradients, compute)
     }
-
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? { nil }
 }
 
 extension DistillationOptions {

@@ -16,8 +16,8 @@ final class SurrogateTeacher: WrappingTeacher {
 
     var givesGradients: Bool { true }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let answers = try wrapped.plan(images, gradients: false, compute)
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let answers = try wrapped.plan(images, gradients: false, regularizerWeight: regularizerWeight, compute)
         return gradients
             ? SurrogatePass(answers, try Pass(student, input: images, gradients: .input, compute)) : answers
     }
@@ -39,6 +39,9 @@ final class SurrogateTeacher: WrappingTeacher {
         func backward() throws {
             student.forward()
             student.backward()
+            guard let byRegularizer = wrapped.imagesGradient else { return }
+            try wrapped.backward()
+            imagesGradient?.add(byRegularizer, times: 1)
         }
     }
 }

@@ -11,15 +11,22 @@ package protocol Teacher: AnyObject {
     var features: Int { get }
     /// Whether `TeacherPass.backward` works.
     var givesGradients: Bool { get }
+    /// Whether it knows more than its answers: R(x), a number for a batch of images, the smaller the more they are like those
+    /// that it was trained on. The distance of their batch-norm statistics to those kept from training is one (DeepInversion,
+    /// Yin et al., CVPR 2020, equation 4).
+    var hasRegularizer: Bool { get }
     /// The teacher at work on one batch, with all the memory it needs.
-    /// - Parameter gradients: whether `backward` will be called.
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass
-    /// What the teacher says of images beside its answers; nil, the default, for nothing.
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)?
+    /// - Parameters:
+    ///   - gradients: whether `backward` leads back the gradients by its answers.
+    ///   - regularizerWeight: w, with which `backward` adds w dR/dx. Where it is 0 or there is no R, nothing is done for it.
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass
 }
 
 extension Teacher {
-    package func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? { nil }
+    package var hasRegularizer: Bool { false }
+    package func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
+        try plan(images, gradients: gradients, regularizerWeight: 0, compute)
+    }
 }
 
 /// A teacher at work on one batch of n images.
@@ -32,8 +39,10 @@ package protocol TeacherPass: AnyObject {
     /// dL/dt and dL/df, to be written before `backward`; zero at first. nil when no gradients were planned.
     var logitsGradient: Batch? { get }
     var featuresGradient: Batch? { get }
-    /// dL/dx, written by `backward`.
+    /// dL/dx + w dR/dx, written by `backward`; nil when neither was planned.
     var imagesGradient: Batch? { get }
+    /// R at the images of the last `backward`; 0 when it was not planned.
+    var regularizer: Double { get }
 
     /// - Throws: what the host's callback stopped with.
     func forward() throws
@@ -45,6 +54,7 @@ package protocol TeacherPass: AnyObject {
 }
 
 extension TeacherPass {
+    package var regularizer: Double { 0 }
     package func keep() {}
     package func undo() {}
 }
@@ -59,9 +69,7 @@ extension WrappingTeacher {
     var classes: Int { wrapped.classes }
     var features: Int { wrapped.features }
     var givesGradients: Bool { wrapped.givesGradients }
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        try wrapped.planRegularizer(images, compute)
-    }
+    var hasRegularizer: Bool { wrapped.hasRegularizer }
 }
 
 /// The same for its pass.
@@ -76,6 +84,7 @@ extension WrappingTeacherPass {
     var logitsGradient: Batch? { wrapped.logitsGradient }
     var featuresGradient: Batch? { wrapped.featuresGradient }
     var imagesGradient: Batch? { wrapped.imagesGradient }
+    var regularizer: Double { wrapped.regularizer }
     func forward() throws { try wrapped.forward() }
     func keep() { wrapped.keep() }
     func undo() { wrapped.undo() }

@@ -11,14 +11,11 @@ final class UnitsTeacher: WrappingTeacher {
         (wrapped, self.units) = (teacher, units)
     }
 
-    func plan(_ images: Batch, gradients: Bool, _ compute: Compute) throws -> any TeacherPass {
-        let scaling = try units.plan(images, gradients: gradients, compute)
-        return ScaledPass(scaling, try wrapped.plan(scaling.output, gradients: gradients, compute))
-    }
-
-    func planRegularizer(_ images: Batch, _ compute: Compute) throws -> (any ImageRegularizer)? {
-        let scaling = try units.plan(images, gradients: true, compute)
-        return try wrapped.planRegularizer(scaling.output, compute).map { ScaledRegularizer(scaling, $0) }
+    func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {
+        let scaling = try units.plan(images, gradients: gradients || regularizerWeight != 0, compute)
+        return ScaledPass(
+            scaling,
+            try wrapped.plan(scaling.output, gradients: gradients, regularizerWeight: regularizerWeight, compute))
     }
 
     private final class ScaledPass: WrappingTeacherPass {
@@ -40,24 +37,6 @@ final class UnitsTeacher: WrappingTeacher {
         func backward() throws {
             try wrapped.backward()
             if let gradient = wrapped.imagesGradient { scaling.backward(gradient) }
-        }
-    }
-
-    private final class ScaledRegularizer: ImageRegularizer {
-        private let wrapped: any ImageRegularizer
-        private let scaling: RestoringPass
-
-        init(_ scaling: RestoringPass, _ regularizer: any ImageRegularizer) {
-            (self.scaling, wrapped) = (scaling, regularizer)
-        }
-
-        var gradient: Batch { scaling.inputGradient ?? wrapped.gradient }
-
-        func evaluate() throws -> Double {
-            scaling.forward()
-            let value = try wrapped.evaluate()
-            scaling.backward(wrapped.gradient)
-            return value
         }
     }
 }

@@ -92,7 +92,7 @@ final class BatchNormOperation: Operation {
         shift = try Tensor(perChannel)
         meanGradient = try Tensor(perChannel)
         meanGradientXhat = try Tensor(perChannel)
-        comparison = site.comparesStatistics ? try StatisticsComparison(site, layer) : nil
+        comparison = site.statisticsWeight != 0 ? try StatisticsComparison(site, layer) : nil
     }
 
     var statisticsDistance: Double { comparison?.distance ?? 0 }

@@ -12,7 +12,7 @@ final class StatisticsComparison {
     private let pixels: Int
     private let mean: Tensor
     private let variance: Tensor
-    // d distance / dx = by mean + by variance (x - mean), each by channel.
+    // weight d distance / dx = by mean + by variance (x - mean), each by channel.
     private let byMean: Tensor
     private let byVariance: Tensor
 
@@ -37,10 +37,10 @@ final class StatisticsComparison {
             + difference(variance, layer.runningVariance.value, to: byVariance, slope: 2)
     }
 
-    /// norm2(a - b), and what a number of x counts in it: slope (a - b) / norm2(a - b) / m, of m numbers a channel.
+    /// norm2(a - b), and what a number of x counts in it: weight slope (a - b) / norm2(a - b) / m, of m numbers a channel.
     private func difference(_ a: Tensor, _ b: Tensor, to gradient: Tensor, slope: Float) -> Double {
         let length = (0..<layer.channels).reduce(0.0) { $0 + Double(a[$1] - b[$1]) * Double(a[$1] - b[$1]) }.squareRoot()
-        let share = length > 0 ? slope / (Float(length) * Float(site.samples) * Float(pixels)) : 0
+        let share = length > 0 ? site.statisticsWeight * slope / (Float(length) * Float(site.samples) * Float(pixels)) : 0
         for c in 0..<layer.channels { gradient[c] = share * (a[c] - b[c]) }
         return length
     }
