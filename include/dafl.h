@@ -603,6 +603,8 @@ typedef struct dafl_distillation_options {
     double input_high;
     /* A network that the student starts as, with its weights, in the place of student. Copied. */
     const dafl_network *student_network;
+    /* 1: the student's own dropout layers drop while it trains. A teacher's never do. 0 to 1; default 0. */
+    int64_t student_dropout;
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */

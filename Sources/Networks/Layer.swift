@@ -32,7 +32,8 @@ extension Layer {
 
 /// A layer's work on one batch: reads and writes the batches of its site.
 package protocol Operation: AnyObject {
-    /// - Parameter training: batch normalisation uses the batch's statistics and updates its running ones.
+    /// - Parameter training: batch normalisation uses the batch's statistics and updates its running ones, and dropout drops
+    ///   if the site has masks.
     func forward(training: Bool)
     /// From the gradient by the output, after the forward pass for the same data: writes the gradient by each input that
     /// wants one, and by the weights when the site trains. Overwrites both.
@@ -49,6 +50,8 @@ package struct Site {
     /// Of the gradient of `Pass.statisticsDistance`, which batch normalisation adds to its own; 0 to do without.
     package let statisticsWeight: Float
     package let compute: Compute
+    /// Of dropout; nil where there is none.
+    package var masks: DropoutMasks?
 }
 
 /// A batch of activations and, where one is wanted, the gradient by them.

@@ -45,9 +45,11 @@ package final class Pass {
     ///     network of vectors and the other way round, see `Shape.takes`.
     ///   - gradients: which of them `backward` writes; none plans a forward pass only.
     ///   - statisticsWeight: with which `backward` adds the gradient of `statisticsDistance`; 0 to do without.
+    ///   - masks: of dropout layers, which do nothing without them, nor in a forward pass that does not train.
     /// - Throws: `invalidArgument` when the input does not fit the network, `outOfMemory`.
     package init(
-        _ network: Network, input: Batch, gradients: Gradients = [], statisticsWeight: Float = 0, _ compute: Compute
+        _ network: Network, input: Batch, gradients: Gradients = [], statisticsWeight: Float = 0,
+        masks: DropoutMasks? = nil, _ compute: Compute
     ) throws {
         guard network.inputShape.takes(input.shape) else {
             throw DaflError.invalid("the input of \(network.name)", input.shape, "of shape \(network.inputShape)")
@@ -132,7 +134,7 @@ package final class Pass {
                     Site(
                         inputs: slot.inputs, output: Slot(value: slot.output, gradient: join?.total), samples: samples,
                         trains: gradients.contains(.weights),
-                        statisticsWeight: statisticsWeight, compute: compute)))
+                        statisticsWeight: statisticsWeight, compute: compute, masks: masks)))
         }
         shared = try SharedGradients(of: gradients.contains(.weights) ? steps : [])
         inputJoin = try GradientJoin(written[Network.input] ?? [], keepsFirst: false, compute)

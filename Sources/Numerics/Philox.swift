@@ -21,6 +21,7 @@ package struct Philox {
         case mimic = 8
         case differences = 9
         case examination = 10
+        case dropout = 11
     }
 
     private let key: (UInt32, UInt32)
@@ -30,8 +31,12 @@ package struct Philox {
     private var left = 0
     private var spareNormal: Float?
 
-    /// - Parameter substream: tells apart sequences of the same seed and stream, for example one for each restart.
-    package init(seed: UInt64, stream: Stream, substream: UInt32 = 0) {
+    /// - Parameters:
+    ///   - substream: tells apart sequences of the same seed and stream, for example one for each restart.
+    ///   - skipping: how many of the sequence's 32-bit numbers to pass over, a multiple of four.
+    package init(seed: UInt64, stream: Stream, substream: UInt32 = 0, skipping: Int = 0) {
+        precondition(skipping >= 0 && skipping % 4 == 0)
+        counter = UInt64(skipping / 4)
         key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         self.stream = stream.rawValue | UInt64(substream) << 32
     }

@@ -45,6 +45,36 @@ struct DistillationTests {
         #expect(try student(seed: 1, threads: 1) != student(seed: 2, threads: 1))
     }
 
+    /// Where the student has dropout and is asked to drop: a student of its own for each seed, the same one again, and not that
+    /// of who does not ask, whose bytes are those of a student without the layer.
+    @Test func aStudentDropsIfAsked() throws {
+        func graph(dropout: Bool) -> Graph {
+            var graph = Graph("student", input: [64])
+            graph.add(.linear, "fc1", ["outputs": 16])
+            graph.add(.relu)
+            if dropout { graph.add(.dropout, ["rate": 0.3]) }
+            graph.add(.linear, "fc2", ["outputs": 4])
+            return graph
+        }
+        func student(dropout: Bool, asked: Int, threads: Int = 1) throws -> [Float] {
+            var told: [String] = []
+            let options = Self.options {
+                ($0.givenStudent, $0.studentDropout, $0.threads) = (.graph(graph(dropout: dropout)), asked, threads)
+            }
+            let distillation = try Distillation(teacher: CrookedTeacher("mlp-64-16-4", .none), options) { told.append($1) }
+            #expect(told.contains { $0.contains("no dropout layer") } == (asked == 1 && !dropout))
+            for _ in 0..<6 { try distillation.step() }
+            return Self.weights(distillation.student)
+        }
+        let plain = try student(dropout: false, asked: 0)
+        #expect(try student(dropout: true, asked: 0) == plain)
+        #expect(try student(dropout: false, asked: 1) == plain)
+        let dropped = try student(dropout: true, asked: 1)
+        #expect(dropped != plain)
+        #expect(try student(dropout: true, asked: 1) == dropped)
+        #expect(try student(dropout: true, asked: 1, threads: 3) == student(dropout: true, asked: 1, threads: 3))
+    }
+
     /// Also where images are made step by step, with random numbers of finite differences.
     @Test(arguments: [DistillationOptions.ImageSourceKind.generator, .metadata]) func lookingAtImagesChangesNothing(
         source: DistillationOptions.ImageSourceKind

@@ -6,6 +6,16 @@ import Testing
 
 /// A run with steps that fail, at whatever call, or are cancelled, ends in the same bytes as one without.
 struct UndoneStepTests {
+    /// With dropout, whose masks are drawn step by step too.
+    private static let student: Graph = {
+        var graph = Graph("student", input: [64])
+        graph.add(.linear, "fc1", ["outputs": 16])
+        graph.feature = graph.add(.relu)
+        graph.add(.dropout, ["rate": 0.2])
+        graph.add(.linear, "fc2", ["outputs": 4])
+        return graph
+    }()
+
     @Test(
         arguments: [DistillationOptions.ImageSourceKind.generator, .noise, .data, .metadata],
         [DistillationOptions.GradientKind.auto, .student, .differences])
@@ -18,6 +28,7 @@ struct UndoneStepTests {
         try labels.withUnsafeBufferPointer { labels in
             let options = DistillationTests.options {
                 ($0.imageSource, $0.gradients, $0.restartSteps, $0.mimicWeight) = (source, gradients, 3, 0.1)
+                ($0.givenStudent, $0.studentDropout) = (.graph(Self.student), 1)
                 if source == .metadata {
                     $0.metadata = FeatureMetadata(means: means.pointer, deviations: deviations.pointer, groups: 1)
                     $0.metadataSteps = 2

@@ -34,6 +34,15 @@ import Testing
         }
     }
 
+    @Test func itCanBeginAnywhere() {
+        var whole = Philox(seed: 7, stream: .dropout, substream: 2)
+        let numbers = (0..<32).map { _ in whole.next() }
+        for place in stride(from: 0, to: 32, by: 4) {
+            var rest = Philox(seed: 7, stream: .dropout, substream: 2, skipping: place)
+            #expect((place..<32).map { _ in rest.next() } == Array(numbers[place...]))
+        }
+    }
+
     @Test func aSeedAndAStreamNameOneSequence() {
         func draws(_ seed: UInt64, _ stream: Philox.Stream, _ substream: UInt32) -> [UInt32] {
             var random = Philox(seed: seed, stream: stream, substream: substream)

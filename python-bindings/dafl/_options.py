@@ -75,6 +75,7 @@ class DistillationOptions(Structure):
         ("input_low", c_double),
         ("input_high", c_double),
         ("student_network", c_void_p),
+        ("student_dropout", c_int64),
     ]
 
 
@@ -223,3 +224,6 @@ class Options(InputUnits, total=False):
 
     input_high: float
     """And its largest. -1e30 to 1e30; default 0."""
+
+    student_dropout: int
+    """1: the student's own dropout layers drop while it trains. A teacher's never do. 0 to 1; default 0."""

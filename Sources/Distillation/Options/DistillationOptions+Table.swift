@@ -120,6 +120,8 @@ extension DistillationOptions: OptionTable {
             .real("input_high", \.inputHigh, -1e30...1e30, 0),
             /// A network that the student starts as, with its weights, in the place of `student`. Copied.
             .host("student_network", "const dafl_network *"),
+            /// 1: the student's own dropout layers drop while it trains. A teacher's never do.
+            .whole("student_dropout", \.studentDropout, 0...1, 0),
         ]
     }
 }

@@ -41,6 +41,8 @@ package struct DistillationOptions {
     package var inputStatistics: InputStatistics?
     package var inputLow = 0.0
     package var inputHigh = 0.0
+    /// 1 for yes.
+    package var studentDropout = 0
 
     /// A preset's.
     init(_ preset: Preset) { reset(preset: preset.place) }

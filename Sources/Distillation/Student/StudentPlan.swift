@@ -69,8 +69,12 @@ struct StudentPlan {
 }
 
 extension DistillationOptions {
-    /// What to tell of a student that was to be a share of its teacher and is not smaller; nil for nothing.
+    /// What to tell of a student that is to drop and cannot, or that was to be a share of its teacher and is not smaller; nil
+    /// for nothing.
     func surprise(_ student: Network, of teacher: any Teacher) throws -> String? {
+        if studentDropout == 1, !student.nodes.contains(where: { $0.kind == .dropout }) {
+            return "student_dropout is 1, and the student \"\(student.name)\" has no dropout layer"
+        }
         guard givenStudent == nil, let scale = try StudentScale(self.student), scale.width < 1 || scale.depth < 1,
             let own = (teacher as? NetworkTeacher)?.network, student.parameterCount >= own.parameterCount
         else { return nil }

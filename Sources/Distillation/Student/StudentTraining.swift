@@ -20,6 +20,8 @@ final class StudentTraining: Undoable {
     private let labelWeight: Double
     private let mimicWeight: Double
     private let kept: KeptTraining
+    private let masks: DropoutMasks?
+    private var keptMasks: UInt32 = 0
     // The classes that student and teacher name.
     private let winners: Indices
     private let teacherWinners: Indices
@@ -34,7 +36,9 @@ final class StudentTraining: Undoable {
         teacherWinners = try Indices(count: n)
         labelWeight = options.labelWeight
         mimicWeight = options.mimicWeight
-        pass = try Pass(network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, compute)
+        masks = options.studentDropout == 1 ? DropoutMasks(seed: options.seed) : nil
+        pass = try Pass(
+            network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, masks: masks, compute)
         guard let gradient = pass.outputGradient else { preconditionFailure("a pass with gradients has its output's") }
         logitsGradient = gradient
         labelsGradient = labelWeight > 0 ? try Batch(samples: n, shape: classes) : nil
@@ -54,8 +58,15 @@ final class StudentTraining: Undoable {
         kept = try KeptTraining(network.parameters + (mimic?.map.parameters ?? []), optimizer)
     }
 
-    func keep() { kept.keep() }
-    func undo() { kept.undo() }
+    func keep() {
+        kept.keep()
+        keptMasks = masks?.drawn ?? 0
+    }
+
+    func undo() {
+        kept.undo()
+        masks?.drawn = keptMasks
+    }
 
     /// What the student learns from next, to be written before `step`.
     var images: Batch { pass.input }

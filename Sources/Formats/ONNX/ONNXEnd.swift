@@ -42,6 +42,7 @@ struct ONNXFeature {
     /// What may stand between the layer and the output.
     private static let passing: Set = [
         "reshape", "flatten", "transpose", "fake_quantize", "add", "subtract", "multiply", "divide", "softmax", "clip",
+        "dropout",
     ]
 
     /// - Parameters:

@@ -69,7 +69,6 @@ extension ONNXExport {
     private mutating func result(of layer: ONNXLayer) throws -> Value {
         switch layer.node.kind {
         case .constant: return spread(try layer.parameter("value"), named: layer.name)
-        case .dropout: return try input(layer)
 
         case .add: return try combined(layer, layer.operands.count == 2 ? "Add" : "Sum")
         case .subtract: return try combined(layer, "Sub")
@@ -116,6 +115,10 @@ extension ONNXExport {
         case .power: return try power(layer)
         case .softmax: return try function(layer, "Softmax", ["axis": .integer(layer.whole("axis") + 1)])
         case .fakeQuantize: return try fakeQuantize(layer)
+        case .dropout:
+            // Runtimes pass it over; it tells the rate to those who train.
+            let rate = scalar(try layer.number("rate"), named: layer.name("ratio"))
+            return last(layer, "Dropout", [try input(layer).tensor, rate])
 
         case .maxPool: return try pooling(layer, "MaxPool")
         case .averagePool: return try averagePooling(layer)

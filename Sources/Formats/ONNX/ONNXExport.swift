@@ -5,7 +5,7 @@ extension Network {
     /// Writes it as an ONNX file, whole or not at all; the same network makes the same bytes.
     ///
     /// Inputs are [batch, ...] of any batch, channels last where `graph.interface` says so. Weights have their parameters'
-    /// names. What training alone does is left out: dropout, and the statistics of batches.
+    /// names. Dropout is there with its rate, and does nothing in inference.
     /// - Parameters:
     ///   - softmax: whether the outputs are probabilities; nil as `graph.interface.head` says. Of a network whose head is a
     ///     sigmoid, they are its.

@@ -4,7 +4,7 @@ import Numerics
 extension ONNXImport {
     /// The table of operators on activations: what each of a node's outputs becomes.
     func imported(_ operation: ONNXOperator, at place: Int) throws -> [ONNXValue] {
-        if end.tail.contains(place), ["QuantizeLinear", "DequantizeLinear", "Cast"].contains(operation.name) {
+        if end.tail.contains(place), ["QuantizeLinear", "DequantizeLinear", "Cast", "Dropout"].contains(operation.name) {
             return [.activation(try operation.activation(0))]  // of probabilities, which the network leaves to others
         }
         if place == end.node { return [.activation(try logits(operation))] }
@@ -70,7 +70,8 @@ extension ONNXImport {
         case "Squeeze": return [try squeeze(operation)]
         case "Unsqueeze": return [try unsqueeze(operation)]
         case "Transpose": return [try transpose(operation)]
-        case "Identity", "Dropout": return [.activation(try operation.activation(0))]
+        case "Identity": return [.activation(try operation.activation(0))]
+        case "Dropout": return [try dropout(operation)]
         case "Cast": return [try castActivation(operation)]
         case "CastLike": return [.activation(try operation.activation(0))]
         case "Expand", "Tile": return [try unchanged(operation)]
@@ -148,6 +149,14 @@ extension ONNXImport {
     ) throws -> ONNXValue {
         let input = try operation.activation(0)
         return .activation(input.computed(by: try add(kind, operation, [input.node], attributes)))
+    }
+
+    /// For students that train with it; it does nothing else.
+    private func dropout(_ operation: ONNXOperator) throws -> ONNXValue {
+        // An attribute before opset 12.
+        let rate = try operation.optionalConstant(1)?.float() ?? operation.float("ratio", or: 0.5)
+        guard (0...1).contains(rate) else { throw operation.malformed("has the ratio \(rate)") }
+        return try activation(operation, "dropout", ["rate": .number(Double(rate))])
     }
 
     private func parametricReLU(_ operation: ONNXOperator) throws -> ONNXValue {
