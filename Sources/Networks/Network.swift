@@ -49,9 +49,12 @@ package final class Network {
             let node = graph.nodes[place]
             let shapes = inputs.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
             let blueprint = Blueprint(node, at: place, inputs: shapes) { layers[$0] }
-            let layer = try node.kind.layer(blueprint)
-            let outputShape = try Self.addressable(layer.outputShape(shapes))
-            try blueprint.finish()
+            let (layer, outputShape) = try blueprint.naming {
+                let layer = try node.kind.layer(blueprint)
+                let outputShape = try Self.addressable(layer.outputShape(shapes))
+                try blueprint.finish()
+                return (layer, outputShape)
+            }
             layers[node.name] = layer
             nodes.append(
                 Node(

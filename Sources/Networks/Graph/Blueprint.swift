@@ -37,6 +37,15 @@ package final class Blueprint {
         DaflError(.invalidArgument, "\(path) lacks \(key), which \(node.kind.rawValue) \"\(name)\" needs")
     }
 
+    /// Puts the node's place in the graph before the sentence of an error that does not begin with it: layers do not know it.
+    func naming<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as DaflError where error.status == .invalidArgument && !error.description.hasPrefix(path) {
+            throw DaflError(error.status, "\(path) of \(node.kind.rawValue) \"\(name)\": \(error.description)")
+        }
+    }
+
     /// The shape of its only input.
     package func soleInput() throws -> Shape {
         guard inputs.count == 1, let input = inputs.first else {
@@ -200,4 +209,9 @@ package struct Border: Equatable {
     var vertical: Int { top + bottom }
     var horizontal: Int { left + right }
     func isAll(_ size: Int) -> Bool { [top, left, bottom, right].allSatisfy { $0 == size } }
+}
+
+extension Border: CustomStringConvertible {
+    /// As in a graph's description.
+    package var description: String { "\([top, left, bottom, right])" }
 }
