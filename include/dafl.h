@@ -131,6 +131,7 @@ typedef struct dafl_load_options {
     const char *architecture; /* of a safetensors file that does not name its own; default NULL */
     const char *feature;      /* of an ONNX file: the tensor that is the feature vector; NULL: the last linear layer's input */
     int64_t input_shape[3];   /* of an ONNX file that leaves sizes free: channels, height, width; 0, the default: the file's */
+    const char *output;       /* of an ONNX file with several: the classifier's; NULL: the only one that gives rows of numbers */
 } dafl_load_options;
 
 /* A view of one tensor of a network, row-major float32. Filled by dafl_network_tensor and dafl_network_tensor_named. */

@@ -96,6 +96,7 @@ public func dafl_network_load_with(
         var file = NetworkFile(path: try requirePath(path, "path"))
         file.architecture = try options.architecture.map { try requireText($0, "architecture") }
         file.feature = try options.feature.map { try requireText($0, "feature") }
+        file.output = try options.output.map { try requireText($0, "output") }
         file.inputShape = try options.inputShape()
         out.pointee = makeHandle(NetworkObject(try file.load()))
     }
@@ -121,7 +122,8 @@ public func dafl_network_load_memory(
         let options = try options.map { try SizedStruct.read($0, "options") } ?? .defaults
         guard options.architecture == nil else { throw DaflError.invalid("architecture", "given", "NULL for an ONNX file") }
         let network = try Network.load(
-            onnx: bytes, inputShape: options.inputShape(), feature: options.feature.map { try requireText($0, "feature") })
+            onnx: bytes, inputShape: options.inputShape(), feature: options.feature.map { try requireText($0, "feature") },
+            output: options.output.map { try requireText($0, "output") })
         out.pointee = makeHandle(NetworkObject(network))
     }
 }

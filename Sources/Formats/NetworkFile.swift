@@ -10,22 +10,25 @@ package struct NetworkFile {
     package var inputShape: [Int]?
     /// Of an ONNX file: the name of the tensor that is the feature vector.
     package var feature: String?
+    /// Of an ONNX file with several: the name of the one that is the classifier's.
+    package var output: String?
 
     package init(path: String) { self.path = path }
 
     private enum Kind { case safetensors, graph, onnx }
 
     /// What kind of file it is, its first bytes tell.
-    /// - Throws: as `Network.load(path:architecture:)`, `Network.load(onnx:inputShape:feature:)`.
+    /// - Throws: as `Network.load(path:architecture:)`, `Network.load(onnx:inputShape:feature:output:)`.
     package func load() throws -> Network {
         switch try kind() {
         case .safetensors:
             try refuse(inputShape == nil, "input_shape")
             try refuse(feature == nil, "feature")
+            try refuse(output == nil, "output")
             return try Network.load(path: path, architecture: architecture)
         case .onnx:
             try refuse(architecture == nil, "architecture")
-            return try Network.load(onnx: path, inputShape: inputShape, feature: feature)
+            return try Network.load(onnx: path, inputShape: inputShape, feature: feature, output: output)
         case .graph:
             throw DaflError(
                 .format, "\(path): is the description of a network without its weights, which a network can be created from, or "

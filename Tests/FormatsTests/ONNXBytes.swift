@@ -55,15 +55,14 @@ struct ONNXBytes {
     /// - Parameter input: [batch, ...]; nil for a dimension that is free.
     static func graph(
         input: [Int?], nodes: [[UInt8]], tensors: [[UInt8]] = [], inputName: String = "x", outputs: [String] = ["y"],
-        type: Int = 1,
-        moreInputs: [[UInt8]] = []
+        type: Int = 1, outputTypes: [String: Int] = [:], moreInputs: [[UInt8]] = []
     ) -> [UInt8] {
         built { graph in
             for node in nodes { graph.slice(1, node) }
             for tensor in tensors { graph.slice(5, tensor) }
             graph.slice(11, interface(inputName, input, type: type))
             for more in moreInputs { graph.slice(11, more) }
-            for output in outputs { graph.slice(12, interface(output, [nil, 3])) }
+            for output in outputs { graph.slice(12, interface(output, [nil, 3], type: outputTypes[output] ?? 1)) }
         }
     }
 

@@ -8,12 +8,14 @@ import Testing
 struct ONNXImportTests {
     private func load(
         _ nodes: [[UInt8]], _ tensors: [[UInt8]] = [], input: [Int?], opset: Int = 13, outputs: [String] = ["y"],
-        type: Int = 1,
-        inputShape: [Int]? = nil, feature: String? = nil, moreInputs: [[UInt8]] = []
+        type: Int = 1, outputTypes: [String: Int] = [:], inputShape: [Int]? = nil, feature: String? = nil,
+        output: String? = nil, moreInputs: [[UInt8]] = []
     ) throws -> Network {
         let graph = ONNXBytes.graph(
-            input: input, nodes: nodes, tensors: tensors, outputs: outputs, type: type, moreInputs: moreInputs)
-        return try Network.load(onnx: ONNXBytes.model(opset: opset, graph), inputShape: inputShape, feature: feature)
+            input: input, nodes: nodes, tensors: tensors, outputs: outputs, type: type, outputTypes: outputTypes,
+            moreInputs: moreInputs)
+        return try Network.load(
+            onnx: ONNXBytes.model(opset: opset, graph), inputShape: inputShape, feature: feature, output: output)
     }
 
     // MARK: Linear layers
@@ -47,6 +49,30 @@ struct ONNXImportTests {
         #expect(network.graph.nodes.map(\.kind) == [.linear])
         let x = sines(4, 0.7)
         expectClose(try network.outputs([x])[0], naiveLinear((0..<12).map { weight[$0 % 4 * 3 + $0 / 4] }, [1, 2, 3], x))
+    }
+
+    /// Two layers of the same constants have the same weights, unless one of them takes in what the other does not.
+    @Test(arguments: [("", 1), ("before", 2), ("after", 1), ("transposed", 2)]) func sharedWeights(change: String, count: Int) throws {
+        func network(second weight: String) throws -> Network {
+            let transposing = [ONNXBytes.attribute("transB", change == "transposed" ? 1 : 0)]
+            var nodes = [ONNXBytes.node("Gemm", ["x", "w", "b"], ["h"])]
+            if change == "before" { nodes.append(ONNXBytes.node("Mul", ["h", "b"], ["k"])) }
+            nodes += [
+                ONNXBytes.node("Relu", [change == "before" ? "k" : "h"], ["r"]),
+                ONNXBytes.node("Gemm", ["r", weight, "b"], [change == "after" ? "g" : "y"], transposing),
+            ]
+            if change == "after" { nodes.append(ONNXBytes.node("Mul", ["g", "b"], ["y"])) }
+            return try load(
+                nodes,
+                [
+                    ONNXBytes.floats("w", [3, 3], sines(9)), ONNXBytes.floats("v", [3, 3], sines(9)),
+                    ONNXBytes.floats("b", [3], [1, 2, 3]),
+                ], input: [nil, 3])
+        }
+        let shared = try network(second: "w")
+        #expect(shared.parameters.count { $0.name.hasSuffix(".weight") } == count)
+        let rows = [sines(3, 0.2), sines(3, 0.4)]
+        for (found, wanted) in zip(try shared.outputs(rows), try network(second: "v").outputs(rows)) { expectClose(found, wanted) }
     }
 
     /// A bias is not taken into a layer whose output something else reads too.
@@ -249,11 +275,22 @@ struct ONNXImportTests {
         #expect(try network.outputs([[1, -2, 3]]) == [[1, 0, 3]])
     }
 
+    /// The only one of numbers is read, of several the one that is named, and of two that may be meant none.
     @Test func severalOutputs() throws {
         let network = try load(
             [ONNXBytes.node("Relu", ["x"], ["y"]), ONNXBytes.node("ArgMax", ["y"], ["z"])], input: [nil, 3],
-            outputs: ["y", "z"])
+            outputs: ["z", "y"], outputTypes: ["z": 7])
         #expect(network.graph.interface.outputName == "y")
+        let nodes = [ONNXBytes.node("Relu", ["x"], ["y"]), ONNXBytes.node("Neg", ["y"], ["z"])]
+        func reading(_ output: String?, feature: String? = nil) throws -> Network {
+            try load(nodes, input: [nil, 3], outputs: ["y", "z"], feature: feature, output: output)
+        }
+        #expect(try reading("z").outputs([[1, -1, 2]]) == [[-1, 0, -2]])
+        #expect(try reading("y").graph.interface.outputName == "y")
+        #expect(try reading(nil, feature: "y").graph.interface.outputName == "z")
+        let error = #expect(throws: DaflError.self) { _ = try reading(nil) }
+        #expect(error?.status == .unsupported && error?.description.contains(#""y", "z""#) == true)
+        expectError(.invalidArgument) { _ = try reading("x") }
         expectError(.unsupported) {
             _ = try load([ONNXBytes.node("ArgMax", ["x"], ["y"])], input: [nil, 3])
         }

@@ -5,8 +5,10 @@ import Testing
 @testable import Formats
 
 extension Network {
-    static func load(onnx bytes: [UInt8], inputShape: [Int]? = nil, feature: String? = nil) throws -> Network {
-        try bytes.withUnsafeBytes { try load(onnx: $0, inputShape: inputShape, feature: feature) }
+    static func load(
+        onnx bytes: [UInt8], inputShape: [Int]? = nil, feature: String? = nil, output: String? = nil
+    ) throws -> Network {
+        try bytes.withUnsafeBytes { try load(onnx: $0, inputShape: inputShape, feature: feature, output: output) }
     }
 
     /// What it gives for samples in rows.

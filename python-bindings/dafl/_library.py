@@ -41,6 +41,7 @@ class LoadOptions(Structure):
         ("architecture", c_char_p),
         ("feature", c_char_p),
         ("input_shape", c_int64 * 3),
+        ("output", c_char_p),
     ]
 
 

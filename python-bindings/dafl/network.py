@@ -75,27 +75,29 @@ class Network:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], architecture: str | None = None, *,
-             input_shape: Sequence[int] | None = None, feature: str | None = None) -> Network:
+             input_shape: Sequence[int] | None = None, feature: str | None = None, output: str | None = None) -> Network:
         """The network of a file: one that `save` wrote, or an ONNX classifier.
 
         A safetensors file that does not name what it holds, as PyTorch's tools write a module's state dictionary, needs the
         `architecture`. An ONNX file that leaves sizes free needs the `input_shape`, [channels, height, width] or [numbers];
-        `feature` names the tensor in it that is the feature vector, where it is not the last linear layer's input. `Error` when
-        the file cannot be read, is not what it should be or has an operator that no layer stands for.
+        `feature` names the tensor in it that is the feature vector, where it is not the last linear layer's input, and `output`
+        the output that is the classifier's, where several give rows of numbers. `Error` when the file cannot be read, is not what
+        it should be or has an operator that no layer stands for.
         """
         handle = Handle()
-        options = load_options(input_shape, feature)
+        options = load_options(input_shape, feature, output)
         options.architecture = None if architecture is None else c_string(architecture)
         check(library.dafl_network_load_with(c_string(os.fspath(path)), ctypes.byref(options), ctypes.byref(handle)),
               os.fspath(path))
         return cls._from_handle(handle)
 
     @classmethod
-    def from_onnx(cls, model: Any, *, input_shape: Sequence[int] | None = None, feature: str | None = None) -> Network:
+    def from_onnx(cls, model: Any, *, input_shape: Sequence[int] | None = None, feature: str | None = None,
+                  output: str | None = None) -> Network:
         """The network of an ONNX model in memory: its bytes, or an `onnx.ModelProto`. The rest is as for `load`."""
         data = model if isinstance(model, bytes) else model.SerializeToString()
         handle = Handle()
-        options = load_options(input_shape, feature)
+        options = load_options(input_shape, feature, output)
         check(library.dafl_network_load_memory(data, len(data), ctypes.byref(options), ctypes.byref(handle)))
         return cls._from_handle(handle)
 
@@ -282,10 +284,11 @@ class Network:
             check(status)
 
 
-def load_options(input_shape: Sequence[int] | None, feature: str | None) -> LoadOptions:
+def load_options(input_shape: Sequence[int] | None, feature: str | None, output: str | None) -> LoadOptions:
     """What can be said of an ONNX file."""
     options = initialised(LoadOptions, "dafl_load_options_init")
     options.feature = None if feature is None else c_string(feature)
+    options.output = None if output is None else c_string(output)
     if input_shape is not None:
         sizes = [int(size) for size in input_shape]
         if not 1 <= len(sizes) <= 3:

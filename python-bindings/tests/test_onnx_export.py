@@ -128,6 +128,18 @@ def test_every_way_to(cases, tmp_path):
         check(description(shape, *nodes), tmp_path / "a.onnx")
 
 
+@pytest.mark.parametrize("cases", [lambda: KINDS, pools, resizes, arithmetic])
+def test_the_library_reads_every_kind_that_it_wrote(cases, tmp_path):
+    """Not at the end, where a softmax or sigmoid would be left to those who read the output."""
+    for shape, nodes in cases():
+        made = network(description(shape, *nodes, node("negate")))
+        made.save(tmp_path / "a.onnx")
+        read, batch = dafl.Network.load(tmp_path / "a.onnx"), images(made, 3)
+        expected = made.predict(batch)
+        found = read.predict(batch.reshape(3, *read.info.input_shape))
+        assert np.abs(found - expected).max() < 2e-5 * max(1, np.abs(expected).max()), nodes
+
+
 @pytest.mark.parametrize("architecture", [
     "lenet5", "lenet5-half(channels=3,classes=26)", "lenet5(units=1)", "resnet18(side=32)", "mlp-64-16-4",
     "dafl-generator(latent=8,side=8,channels=1,width=8)", "dafl-generator(width=2,latent=3,rows=5,columns=2)",

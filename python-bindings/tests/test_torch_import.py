@@ -1,5 +1,7 @@
 """PyTorch's modules as networks of the library, and as teachers that run so."""
 
+import importlib.util
+import json
 import logging
 
 import numpy as np
@@ -47,6 +49,42 @@ BUILDERS = {
     "lenet": lambda: nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), nn.Tanh(), nn.Flatten(),
                                    nn.Linear(128, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 4)),
 }
+
+
+EXPORTERS = ["_scripted", "_traced"] if importlib.util.find_spec("onnxscript") else ["_scripted"]
+
+
+def exported(model: nn.Module, exporter: str) -> dafl.Network:
+    from dafl import _torch_import
+    with torch.no_grad(), _torch_import._quiet():
+        return dafl.Network.from_onnx(getattr(_torch_import, exporter)(model.eval(), torch.cat([rows(1)] * 2)))
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+@pytest.mark.parametrize("layer, kind", [
+    (lambda: nn.GroupNorm(4, 8), "group_norm"), (lambda: nn.GroupNorm(8, 8), "group_norm"),
+    (lambda: nn.GroupNorm(2, 8, affine=False), "group_norm"), (lambda: nn.LocalResponseNorm(5, alpha=0.5, beta=0.6, k=2), "lrn")])
+def test_what_exporters_spell_out_is_one_layer(exporter, layer, kind):
+    """By itself, and in a student of half the width."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), layer(), nn.ReLU(), nn.Conv2d(8, 8, 3), *ending())
+    for values in model.parameters():
+        values.data.normal_()
+    network = exported(model, exporter)
+    kinds = [node["kind"] for node in json.loads(network.info.architecture)["nodes"]]
+    assert kinds.count(kind) == 1 and not {"instance_norm", "constant", "average_pool", "divide"} & set(kinds)
+    given = rows(7)
+    with torch.no_grad():
+        assert np.allclose(network.predict(given.numpy()), model(given).numpy(), rtol=1e-4, atol=1e-4)
+    student = dafl.Distillation(network, **SMALL | {"student": "half"}).student()
+    assert student.info.parameters < network.info.parameters / 1.9
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_an_even_window_is_refused_in_a_sentence(exporter):
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.LocalResponseNorm(4), *ending())
+    with pytest.raises(dafl.Error, match="an even number"):
+        exported(model, exporter)
 
 
 def module(name: str) -> nn.Module:

@@ -70,11 +70,11 @@ extension ONNXImport {
         return constant.reshaped([constant.count])
     }
 
-    /// Takes a constant into the weights of the convolution, linear layer or batch normalisation before; nil when it does not
-    /// fit there.
+    /// Takes a constant into the weights of the convolution, linear layer, batch or group normalisation before; nil when it
+    /// does not fit there.
     private func merged(_ kind: String, _ input: ONNXActivation, _ constant: ONNXTensor) throws -> ONNXActivation? {
-        guard !input.isShared, let node = node(input.node), [.convolution, .linear, .batchNorm].contains(node.kind),
-            !constant.isWhole
+        guard !input.isShared, let node = node(input.node), [.convolution, .linear, .batchNorm, .groupNorm].contains(node.kind),
+            !constant.isWhole, !sharing.contains(node.name)
         else { return nil }
         // Where the outputs are in ONNX's view.
         let place = node.kind == .linear ? input.stored.count - 1 : 0
@@ -87,6 +87,8 @@ extension ONNXImport {
         func number(_ numbers: Tensor, _ output: Int) -> Float { numbers[constant.count == 1 ? 0 : output] }
 
         let hasBias = node.attributes["bias"] != false
+        guard ["add", "subtract", "multiply", "divide"].contains(kind) else { return nil }
+        altered.insert(node.name)
         switch kind {
         case "add", "subtract":
             if !hasBias { setAttribute("bias", true, of: node.name) }
@@ -95,7 +97,7 @@ extension ONNXImport {
                 let numbers = try constant.floats()
                 for output in 0..<outputs { tensor[output] += sign * number(numbers, output) }
             }
-        case "multiply", "divide":
+        default:
             for suffix in hasBias ? ["weight", "bias"] : ["weight"] {
                 fill("\(node.name).\(suffix)") { tensor in
                     let (numbers, row) = (try constant.floats(), tensor.count / outputs)
@@ -107,7 +109,6 @@ extension ONNXImport {
                     }
                 }
             }
-        default: return nil
         }
         return input
     }

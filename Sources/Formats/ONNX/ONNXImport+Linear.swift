@@ -84,7 +84,8 @@ extension ONNXImport {
             (node, columns) = (try arrange(input, as: input.dimensions), nil)
             stored = input.dimensions.dropLast() + [outputs]
         }
-        node = try add("linear", operation, [node], attributes, weight: weightInput)
+        let reading = "\(isTransposed) \(scale) \(biasScale) \(columns == nil ? "" : "\(input.stored) \(input.order)")"
+        node = try add("linear", operation, [node], attributes, weight: weightInput, reading: reading)
         fill("\(node).weight") { tensor in
             if let number = weight.repeated { return tensor.fill(scale * number) }
             let numbers = try weight.floats()

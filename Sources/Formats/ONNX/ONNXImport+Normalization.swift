@@ -32,6 +32,7 @@ extension ONNXImport {
     }
 
     func instanceNormalization(_ operation: ONNXOperator) throws -> ONNXValue {
+        if let grouped = try groupsAsInstances(operation) { return .activation(grouped) }
         let image = try image(operation.activation(0), operation)
         let constants = try channelConstants(operation, 1...2, image.stored[0])
         let node = try add(
@@ -39,6 +40,23 @@ extension ONNXImport {
             weight: 1)
         for (suffix, constant) in zip(["weight", "bias"], constants) { fill("\(node).\(suffix)", constant) }
         return .activation(image.computed(by: node))
+    }
+
+    /// Group normalisation as exporters spell it, of an image seen as [groups, all else], whose scales come later: the same
+    /// view of a node that keeps the image's shape. nil where it is none.
+    private func groupsAsInstances(_ operation: ONNXOperator) throws -> ONNXActivation? {
+        let input = try operation.activation(0)
+        guard input.dimensions.count == 2, input.stored != input.dimensions, input.isInOrder, let channels = input.stored.first,
+            case let groups = input.dimensions[0], groups >= 1, channels % groups == 0
+        else { return nil }
+        for (constant, number) in zip(try channelConstants(operation, 1...2, groups), [Float(1), 0]) {
+            let numbers = try constant.floats()
+            guard (0..<groups).allSatisfy({ numbers[$0] == number }) else { return nil }
+        }
+        let node = try add(
+            "group_norm", operation, [input.node],
+            ["groups": .integer(groups), "epsilon": number(operation, "epsilon", 1e-5)])
+        return input.computed(by: node)
     }
 
     func groupNormalization(_ operation: ONNXOperator) throws -> ONNXValue {
@@ -76,6 +94,25 @@ extension ONNXImport {
         fill("\(node).weight", scale)
         if let bias { fill("\(node).bias", bias) }
         return .activation(ONNXActivation(node, input.dimensions))
+    }
+
+    /// What `ONNXModel.joiningLocalResponses` made of the operators that PyTorch's exporters spell it with.
+    func spelledLocalResponse(_ operation: ONNXOperator) throws -> ONNXValue {
+        let image = try image(operation.activation(0), operation)
+        let size = try operation.integer("size", or: 0)
+        let border = [0, 0, size / 2, 0, 0, 0, 0, (size - 1) / 2, 0, 0]
+        guard image.dimensions.count == 3, size >= 1, try operation.constant(4).list() == border else {
+            throw operation.unsupported("divides by a mean over other channels than local response normalisation does")
+        }
+        guard size % 2 == 1 else {
+            throw operation.unsupported(
+                "normalises by \(size) channels, an even number, of which PyTorch takes more before and ONNX more behind")
+        }
+        func number(_ input: Int) throws -> Attribute { .number(Double(try operation.constant(input).float())) }
+        let node = try add(
+            "lrn", operation, [image.node],
+            ["size": .integer(size), "alpha": number(1), "bias": number(2), "beta": number(3)])
+        return .activation(image.computed(by: node))
     }
 
     func localResponse(_ operation: ONNXOperator) throws -> ONNXValue {

@@ -20,6 +20,7 @@ extension ONNXImport {
         case "GroupNormalization": return [try groupNormalization(operation)]
         case "LayerNormalization": return [try layerNormalization(operation)]
         case "LRN": return [try localResponse(operation)]
+        case ONNXModel.spelledLRN: return [try spelledLocalResponse(operation)]
 
         case "Relu": return [try activation(operation, "relu")]
         case "LeakyRelu": return [try activation(operation, "leaky_relu", ["slope": number(operation, "alpha", 0.01)])]
@@ -40,6 +41,7 @@ extension ONNXImport {
         case "Softsign": return [try activation(operation, "softsign")]
         case "Mish": return [try activation(operation, "mish")]
         case "Clip": return [try clip(operation)]
+        case "Round": return [try activation(operation, "fake_quantize", Self.rounding)]
         case "Abs": return [try activation(operation, "abs")]
         case "Sqrt": return [try activation(operation, "sqrt")]
         case "Exp": return [try activation(operation, "exp")]
@@ -169,6 +171,11 @@ extension ONNXImport {
         fill("\(node).weight", slopes)
         return .activation(image.computed(by: node))
     }
+
+    /// To whole numbers, as far as the layer counts.
+    private static let rounding: [String: Attribute] = [
+        "scale": 1.0, "low": .integer(-FakeQuantization.limit), "high": .integer(FakeQuantization.limit),
+    ]
 
     private func selu(_ operation: ONNXOperator) throws -> ONNXValue {
         let (alpha, gamma): (Float, Float) = (1.67326319, 1.05070102)

@@ -29,11 +29,15 @@ extension ONNXImport {
             if alignment == "asymmetric" && rounding == "floor" {
                 if !isWhole { attributes["alignment"] = "asymmetric" }
             } else {
-                let isSame = rounding == "round_prefer_ceil" || (0..<2).allSatisfy { !Self.hasTies(old[$0], size[$0]) }
-                guard isHalfPixel, rounding.hasPrefix("round_prefer"), isSame else {
+                let isCorners = alignment == "align_corners"
+                let isSame =
+                    rounding == "round_prefer_ceil"
+                    || (0..<2).allSatisfy { !Self.hasTies(old[$0], size[$0], isCorners: isCorners) }
+                guard isHalfPixel || isCorners, rounding.hasPrefix("round_prefer"), isSame else {
                     throw operation.unsupported(
                         "is nearest with \(quoted(alignment)) and \(quoted(rounding)); asymmetric and floor are read")
                 }
+                if isCorners { attributes["alignment"] = "corners" }
             }
         case "linear", "bilinear":
             attributes["mode"] = "bilinear"
@@ -50,8 +54,12 @@ extension ONNXImport {
     }
 
     /// Whether a new pixel's middle lies just between two old ones, so that it matters which is the nearest.
-    private static func hasTies(_ old: Int, _ size: Int) -> Bool {
-        (0..<size).contains { ((2 * $0 + 1) * old) % (2 * size) == 0 }
+    private static func hasTies(_ old: Int, _ size: Int, isCorners: Bool) -> Bool {
+        guard isCorners else { return (0..<size).contains { ((2 * $0 + 1) * old) % (2 * size) == 0 } }
+        return (0..<size).contains { i in
+            let (twice, steps) = (2 * i * (old - 1), max(size - 1, 1))
+            return twice % steps == 0 && twice / steps % 2 == 1
+        }
     }
 
     private func newSize(_ operation: ONNXOperator, _ image: ONNXActivation, isOld: Bool) throws -> [Int] {

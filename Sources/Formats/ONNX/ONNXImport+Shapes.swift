@@ -226,7 +226,6 @@ extension ONNXImport {
         var result = input
         for (axis, cut) in cuts.enumerated() where cut.count != input.dimensions[axis] || cut.step != 1 {
             guard cut.count > 0 else { throw operation.malformed("takes an empty part") }
-            guard cut.step > 0 else { throw operation.unsupported("goes backwards") }
             var attributes: [String: Attribute] = [
                 "axis": .integer(axes[axis]), "start": .integer(cut.start), "size": .integer(cut.count),
             ]
@@ -284,7 +283,7 @@ extension ONNXImport {
         let axis = try operation.sampleAxis(operation.integer("axis", or: 1), of: first)
         var (nodes, total): ([String], Int) = ([], 0)
         for i in operation.values.indices {
-            let part = try operation.activation(i)
+            let part = try operation.value(i)?.constant.map { try activation(of: $0, operation, i) } ?? operation.activation(i)
             guard part.dimensions.count == first.dimensions.count,
                 part.dimensions.indices.allSatisfy({ $0 == axis || part.dimensions[$0] == first.dimensions[$0] })
             else { throw operation.malformed("has inputs of shapes \(first.dimensions) and \(part.dimensions)") }
@@ -297,6 +296,23 @@ extension ONNXImport {
         result.stored[axes[axis]] = total
         result.dimensions[axis] = total
         return .activation(result)
+    }
+
+    /// A constant beside activations, the same for each sample.
+    private func activation(of constant: ONNXTensor, _ operation: ONNXOperator, _ input: Int) throws -> ONNXActivation {
+        guard let batch = constant.dimensions.first, batch == 1 || batch == fixedBatch, constant.count > 0,
+            case let shape = Array(constant.dimensions.dropFirst()), !shape.isEmpty
+        else { throw operation.unsupported("has a constant of shape \(constant.dimensions) as input \(input)") }
+        let node = try add("constant", operation, [], ["shape": .integers(shape)], suffix: "_constant_\(input)")
+        let sample = constant.count / batch
+        fill("\(node).value") { tensor in
+            let numbers = try constant.floats()
+            guard (sample..<constant.count).allSatisfy({ numbers[$0] == numbers[$0 % sample] }) else {
+                throw operation.unsupported("has a constant that differs from sample to sample")
+            }
+            for i in 0..<tensor.count { tensor[i] = numbers[i] }
+        }
+        return ONNXActivation(node, shape)
     }
 
     func pad(_ operation: ONNXOperator) throws -> ONNXValue {

@@ -27,6 +27,14 @@ final class ONNXImport {
     private var arranged: [String: String] = [:]
     /// Those whose input is one pixel: linear layers by another name.
     var pixelConvolutions: Set<String> = []
+    /// The first nodes with weights, by their kind and the constants that these are made of.
+    private var owners: [String: String] = [:]
+    /// Nodes that have their weights from another.
+    private var borrowers: Set<String> = []
+    /// Nodes whose weights are another's too, so that they may not take in what concerns one of them.
+    private(set) var sharing: Set<String> = []
+    /// Nodes whose weights took in more than their own constants.
+    var altered: Set<String> = []
     /// Constants of one number, by their nodes.
     var scalars: [String: Float] = [:]
     /// Initializers that constants were made of without a change of meaning, for their names.
@@ -38,7 +46,10 @@ final class ONNXImport {
     ///   - name: of the network, for messages.
     ///   - inputShape: [channels, height, width] or what the network takes, where the file leaves it free.
     ///   - feature: a tensor of the file; nil for the input of its last linear layer.
-    init(_ model: ONNXModel, name: String, size: Int, inputShape: [Int]?, feature: String?) throws {
+    ///   - output: one of the file's, where it is not plain which is the classifier's.
+    init(
+        _ model: ONNXModel, name: String, size: Int, inputShape: [Int]?, feature: String?, output: String? = nil
+    ) throws {
         self.model = model
         featureName = feature
         budget = ONNXBudget(size: size)
@@ -52,11 +63,7 @@ final class ONNXImport {
             )
         }
         self.opset = opset
-        // Where a file has several outputs, the first is the classifier's by convention, unless it is the class itself.
-        let numbers: Set = [1, 2, 3, 10, 11, 16]
-        guard let output = model.outputs.first(where: { numbers.contains($0.type) }) ?? model.outputs.first else {
-            throw DaflError(.format, "is no network: it has no outputs")
-        }
+        let output = try ONNXOutput.chosen(model, named: output, feature: feature)
         self.output = output
 
         let plan = try ONNXPlan(model, output: output.name)
@@ -117,9 +124,18 @@ final class ONNXImport {
             throw DaflError(.unsupported, "reads \(quoted(name)), an output of its operator that is not computed")
         }
         guard case .activation(var activation) = value else { return value }
-        let isShared = (readers[name]?.count ?? 0) > 1 || name == featureName || name == output.name
+        let isShared = (readers[name] ?? []).count { reads(model.nodes[$0], name) } > 1 || name == featureName || name == output.name
         activation.isShared = activation.isShared || isShared
         return .activation(activation)
+    }
+
+    /// Whether a node reads a tensor's numbers, and not only its shape or type.
+    private func reads(_ node: ONNXNode, _ name: String) -> Bool {
+        switch node.operation {
+        case "Shape", "Size": false
+        case "CastLike": node.inputs.first == name
+        default: true
+        }
     }
 
     private func keepOrigin(of node: ONNXNode) {
@@ -179,14 +195,39 @@ final class ONNXImport {
     }
 
     /// Adds a node and returns its name.
-    /// - Parameter weight: the place of the input whose name, if it is such as "conv1.weight", names the node.
+    /// - Parameters:
+    ///   - weight: the place of the input whose name, if it is such as "conv1.weight", names the node, whose weights the
+    ///     operator's constants are.
+    ///   - reading: what else weights depend on: how they are made of these constants.
     func add(
         _ kind: String, _ operation: ONNXOperator, _ inputs: [String], _ attributes: [String: Attribute] = [:],
-        weight: Int? = nil, suffix: String = ""
+        weight: Int? = nil, reading: String = "", suffix: String = ""
     ) throws -> String {
         let name = unique(base(operation.node, weight: weight) + suffix)
         places[name] = graph.nodes.count
+        var attributes = attributes
+        if weight != nil, let owner = owner(of: name, kind, operation, attributes, reading) {
+            attributes["weights_of"] = .text(owner)
+        }
         return graph.add(try self.kind(kind, operation), name, inputs: inputs, attributes)
+    }
+
+    /// An earlier node whose weights are made of the same constants in the same way; nil where there is none.
+    private func owner(
+        of name: String, _ kind: String, _ operation: ONNXOperator, _ attributes: [String: Attribute], _ reading: String
+    ) -> String? {
+        let constants = zip(operation.node.inputs, operation.values).filter { $1?.constant != nil }.map(\.0)
+        let shapes = ["outputs", "groups", "kernel", "bias", "axis", "count", "dimensions", "affine"].map {
+            attributes[$0]?.description ?? ""
+        }
+        let key = ([kind, reading] + shapes + constants).joined(separator: "\n")
+        guard let owner = owners[key], !altered.contains(owner) else {
+            owners[key] = name
+            return nil
+        }
+        borrowers.insert(name)
+        sharing.formUnion([owner, name])
+        return owner
     }
 
     /// The node that an activation is the result of; nil for the input.
@@ -220,6 +261,7 @@ final class ONNXImport {
 
     /// What a parameter's numbers are made of: the bodies are called in turn on zeros, or on what the one before left.
     func fill(_ parameter: String, _ body: @escaping (Tensor) throws -> Void) {
+        if let dot = parameter.lastIndex(of: "."), borrowers.contains(String(parameter[..<dot])) { return }
         fillings[parameter, default: []].append(body)
     }
 

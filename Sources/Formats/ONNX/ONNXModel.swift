@@ -6,7 +6,7 @@ import Numerics
 struct ONNXModel {
     /// Versions of the operator sets, by their domains; ONNX's own is "".
     fileprivate(set) var opsets: [String: Int] = [:]
-    fileprivate(set) var nodes: [ONNXNode] = []
+    var nodes: [ONNXNode] = []
     /// By their names.
     fileprivate(set) var initializers: [String: ONNXTensor] = [:]
     /// Without those that initializers give.
@@ -27,13 +27,13 @@ struct ONNXModel {
 struct ONNXNode {
     /// Often empty.
     fileprivate(set) var name = ""
-    fileprivate(set) var operation = ""
+    var operation = ""
     /// "" for ONNX's own operators.
     fileprivate(set) var domain = ""
     /// Names of tensors; "" for an optional one that is absent.
-    fileprivate(set) var inputs: [String] = []
+    var inputs: [String] = []
     fileprivate(set) var outputs: [String] = []
-    fileprivate(set) var attributes: [String: ONNXAttribute] = [:]
+    var attributes: [String: ONNXAttribute] = [:]
 }
 
 enum ONNXAttribute {

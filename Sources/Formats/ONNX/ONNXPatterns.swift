@@ -29,7 +29,7 @@ struct ONNXPatterns {
 
     private mutating func simplify(_ place: Int) {
         let node = graph.nodes[place]
-        guard let (kind, input, attributes) = hardSigmoid(node) ?? product(node) ?? gelu(node),
+        guard let (kind, input, attributes) = hardSigmoid(node) ?? product(node) ?? gelu(node) ?? quantization(node),
             let kind = LayerKind(rawValue: kind)
         else { return }
         for name in node.inputs { readers[name, default: 1] -= 1 }
@@ -87,6 +87,31 @@ struct ONNXPatterns {
             return ("gelu", x, [:])
         }
         return nil
+    }
+
+    /// scale clip(round(x / scale), low, high)
+    private func quantization(_ node: Graph.Node) -> Match? {
+        guard node.kind == .multiply else { return nil }
+        for (clipped, factor) in pairs(node) {
+            guard let scale = scalars[factor], scale >= 1e-30, let clip = sole(clipped, "clip"),
+                let low = whole(clip.attributes["low"]), let high = whole(clip.attributes["high"]), low < high,
+                let rounded = clip.inputs.first.flatMap({ sole($0, "fake_quantize") }), rounded.attributes["scale"] == 1.0,
+                let inner = rounded.inputs.first, let quotient = sole(inner, "divide"), quotient.inputs.count == 2,
+                scalars[quotient.inputs[1]] == scale
+            else { continue }
+            return (
+                "fake_quantize", quotient.inputs[0],
+                ["scale": .number(Double(scale)), "low": .integer(low), "high": .integer(high)]
+            )
+        }
+        return nil
+    }
+
+    private func whole(_ attribute: Attribute?) -> Int? {
+        guard case .number(let number)? = attribute, number == number.rounded(),
+            abs(number) <= Double(FakeQuantization.limit)
+        else { return nil }
+        return Int(number)
     }
 
     // MARK: Parts

@@ -5,10 +5,12 @@ import Numerics
 /// gradient goes straight through where none was beyond the ends.
 package final class FakeQuantization: Layer {
     let quantization: lane_quantization
+    /// Of whole numbers.
+    package static let limit = 1 << 20
 
     /// `scale`; `zero`, 0; `low` and `high`.
     init(_ blueprint: Blueprint) throws {
-        let whole = -(1 << 20)...1 << 20
+        let whole = -Self.limit...Self.limit
         let (low, high) = (try blueprint.whole("low", whole), try blueprint.whole("high", whole))
         guard low < high else { throw blueprint.invalid("low", low, "below high, \(high)") }
         quantization = lane_quantization(
