@@ -288,6 +288,15 @@ dafl_status dafl_network_fold(dafl_network *network, dafl_network **out);
 dafl_status dafl_network_describe(dafl_network *network, dafl_network_info *out);
 
 /*
+ * Tells a network's graph as a description in JSON, with the attributes that were left out, for programs that compute
+ * it by other means. docs/networks.md has the kinds of nodes and their attributes.
+ *
+ * out: the text, which lives as long as the network; NULL on failure.
+ * Returns: DAFL_ERROR_OUT_OF_MEMORY.
+ */
+dafl_status dafl_network_graph(dafl_network *network, const char **out);
+
+/*
  * Shows a tensor by its index, in PyTorch's order.
  *
  * index: from 0 to the network's number of tensors - 1.

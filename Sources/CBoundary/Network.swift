@@ -203,6 +203,22 @@ public func dafl_network_describe(_ network: NetworkHandle?, _ out: UnsafeMutabl
     }
 }
 
+/// Tells a network's graph as a description in JSON, with the attributes that were left out, for programs that compute it by
+/// other means. docs/networks.md has the kinds of nodes and their attributes.
+///
+/// - Parameter out: the text, which lives as long as the network; NULL on failure.
+/// - Returns: DAFL_ERROR_OUT_OF_MEMORY.
+@c @implementation
+public func dafl_network_graph(
+    _ network: NetworkHandle?, _ out: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+) -> dafl_status {
+    answering {
+        let out = try require(out, "out")
+        out.pointee = nil
+        try using(network, "network", as: NetworkObject.self, .shared) { out.pointee = try $0.graph() }
+    }
+}
+
 /// Shows a tensor by its index, in PyTorch's order.
 ///
 /// - Parameter index: from 0 to the network's number of tensors - 1.

@@ -17,6 +17,7 @@ final class NetworkObject: HandledObject {
     private let inputName: UnsafeMutablePointer<CChar>?
     private let outputName: UnsafeMutablePointer<CChar>?
     private let names: [UnsafeMutablePointer<CChar>?]
+    private let graphText = Mutex<UInt?>(nil)
 
     init(_ network: Network) {
         self.network = network
@@ -29,6 +30,19 @@ final class NetworkObject: HandledObject {
     deinit {
         free(architecture)
         for name in names + [inputName, outputName] { free(name) }
+        graphText.withLock { free($0.flatMap { UnsafeMutableRawPointer(bitPattern: $0) }) }
+    }
+
+    /// Its graph in full as JSON, written when it is first asked for.
+    func graph() throws -> UnsafePointer<CChar> {
+        try graphText.withLock { text in
+            if let pointer = text.flatMap({ UnsafePointer<CChar>(bitPattern: $0) }) { return pointer }
+            guard let copy = strdup(network.fullGraph.json) else {
+                throw DaflError(.outOfMemory, "there is no memory for the network's description")
+            }
+            text = UInt(bitPattern: copy)
+            return UnsafePointer(copy)
+        }
     }
 
     /// Threads, and memory for the network's activations. One call uses it at a time.

@@ -93,6 +93,21 @@ package final class Network {
         }
     }
 
+    /// The graph of the nodes that the output depends on, with the attributes that were left out.
+    package var fullGraph: Graph {
+        let sharing = Dictionary(uniqueKeysWithValues: graph.nodes.map { ($0.name, $0.attributes["weights_of"]) })
+        var full = graph
+        full.nodes = nodes.map { node in
+            // Bounds that are none are infinite.
+            var attributes = node.settings.filter { if case .number(let number) = $0.value { number.isFinite } else { true } }
+            attributes["weights_of"] = sharing[node.name] ?? nil
+            let inputs = node.inputs.map { $0 == Network.input ? Graph.input : nodes[$0].name }
+            return Graph.Node(node.kind, node.name, inputs: inputs, attributes)
+        }
+        full.output = full.last
+        return full
+    }
+
     package func shapes(of indices: [Int]) -> [Shape] {
         indices.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
     }

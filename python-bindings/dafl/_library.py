@@ -110,6 +110,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_network_save_onnx": (c_int, [Handle, c_char_p, c_int64]),
     "dafl_network_fold": (c_int, [Handle, POINTER(Handle)]),
     "dafl_network_describe": (c_int, [Handle, POINTER(NetworkInfo)]),
+    "dafl_network_graph": (c_int, [Handle, POINTER(c_char_p)]),
     "dafl_network_tensor": (c_int, [Handle, c_int64, POINTER(Tensor)]),
     "dafl_network_tensor_named": (c_int, [Handle, c_char_p, POINTER(Tensor)]),
     "dafl_network_set_tensor": (c_int, [Handle, c_char_p, Floats, c_int64]),

@@ -159,6 +159,13 @@ class Network:
                            head=info.head.decode(), channels_last=bool(info.channels_last))
 
     @property
+    def graph(self) -> str:
+        """The description as JSON, with every node's attributes in full: docs/networks.md has what they mean."""
+        text = ctypes.c_char_p()
+        check(library.dafl_network_graph(self._handle, ctypes.byref(text)))
+        return (text.value or b"").decode()
+
+    @property
     def threads(self) -> int:
         """Threads that predict, evaluate and train use; 0 for as many as there are processors."""
         return self._threads
@@ -205,13 +212,14 @@ class Network:
         return views
 
     def to_torch(self) -> torch.nn.Module:
-        """The same classifier as a PyTorch module in eval mode, with a copy of the weights under the same names.
+        """The same network as a PyTorch module in eval mode, with a copy of the weights under the same names.
 
-        It takes images [count, channels, height, width]; an "mlp-..." flattens them. ValueError for a network that is no
-        classifier; ImportError without PyTorch.
+        It takes images [count, channels, height, width], or anything of as many numbers, and gives what `predict` does, in the
+        shape of the output node. In train mode batch normalisation and dropout do what they do in PyTorch. ImportError without
+        PyTorch.
         """
         require("torch", "torch", "Network.to_torch")
-        from ._torch_networks import module_of
+        from ._torch_export import module_of
         return module_of(self)
 
     def features(self, images: Any) -> FloatArray:
@@ -231,8 +239,13 @@ class Network:
         return outputs
 
     def predict_proba(self, images: Any) -> FloatArray:
-        """Probabilities [count, outputs], the softmax of each row of `predict`, as scikit-learn's classifiers give them."""
+        """Probabilities [count, outputs], the softmax of each row of `predict`, as scikit-learn's classifiers give them.
+
+        Of a network with one output, the logit of the second of two classes, [count, 2].
+        """
         logits = self.predict(images)
+        if logits.shape[1] == 1:
+            logits = np.concatenate([np.zeros_like(logits), logits], 1)
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         probabilities: FloatArray = exponentials / exponentials.sum(1, keepdims=True)
         return probabilities

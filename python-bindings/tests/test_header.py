@@ -25,6 +25,7 @@ STRUCTURES = {
 
 TYPES = {
     "void": None, "dafl_status": ctypes.c_int, "int": ctypes.c_int, "const char *": ctypes.c_char_p,
+    "const char **": ctypes.POINTER(ctypes.c_char_p),
     "void *": ctypes.c_void_p, "const void *": ctypes.c_void_p, "const dafl_network *": ctypes.c_void_p,
     "size_t": ctypes.c_size_t, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64,
     "double": ctypes.c_double, "double *": ctypes.POINTER(ctypes.c_double), "const float *": _library.Floats,
