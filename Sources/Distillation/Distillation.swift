@@ -22,6 +22,8 @@ package final class Distillation {
     private let training: StudentTraining
     private let replay: Replay?
     private let selection: StudentSelection?
+    /// The student as it is handed out, which may have one output for the two logits of the one in training.
+    private let shown: Network
     private var clock = StepClock()
     private var collapse: CollapseWatch
     private var agreement = RecentMean()
@@ -39,8 +41,10 @@ package final class Distillation {
         try options.validate()
         self.options = options
         self.log = log
-        let student = try Network.student(options, of: host)
-        if let sentence = try options.surprise(student, of: host) { log(.warning, sentence) }
+        let shown = try Network.student(options, of: host)
+        if let sentence = try options.surprise(shown, of: host) { log(.warning, sentence) }
+        let student = try shown.answeringBothClasses()
+        self.shown = shown
         compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
@@ -64,19 +68,22 @@ package final class Distillation {
             + "\(String(cString: compute.kernels.name)) kernels"
     }
 
-    /// As it is now, for standardised images.
+    /// As it is now, for standardised images, with a logit for each class.
     package var student: Network { training.network }
 
     /// As it is now; nil when the images are not generated.
     package var generator: Network? { (source as? GeneratorSource)?.network }
 
     /// A copy of the student of this run, until now, that agrees best with the teacher: see `StudentSelection`. With data, of
-    /// the last one. It takes its inputs in the teacher's own units.
+    /// the last one. It takes its inputs in the teacher's own units. Of a teacher with one output it has one if it is a share of
+    /// the teacher's graph, or was given so.
     /// - Throws: `diverged` when its weights are not finite, `outOfMemory`.
     package func selectedStudent() throws -> Network {
         let selected = try selection?.selected() ?? student
         guard selected.isFinite else { throw DaflError(.diverged, "the student's weights are no longer finite") }
-        return try selected.copy(units: queried.units?.viewed(as: selected.inputShape))
+        let student = try shown.copy()
+        student.loadWeights(of: selected)
+        return try student.copy(units: queried.units?.viewed(as: student.inputShape))
     }
 
     /// A copy of the generator as it is now, which makes images in the teacher's own units; nil when they are not generated.

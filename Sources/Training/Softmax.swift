@@ -46,9 +46,13 @@ extension Batch {
         return best
     }
 
-    /// The same of every sample, written to `places` [samples].
+    /// The same of every sample, written to `places` [samples]. A single number is the logit of the second of two classes.
     package func argmax(to places: Indices, _ compute: Compute) {
         precondition(places.count == samples)
+        if elements == 1 {
+            for i in 0..<samples { places[i] = self[i, 0] > 0 ? 1 : 0 }
+            return
+        }
         compute.parallel(blocks, of: self) { range in
             compute.kernels.argmax(pointer, places.pointer, samples, elements, range.lowerBound, range.upperBound)
         }

@@ -40,6 +40,42 @@ struct TeacherExaminationTests {
         #expect(try losses(.softmax, .logits) != probabilities)  // who says otherwise is believed
     }
 
+    /// A student that has one output too is handed out so, with the weights that learned as a network of two.
+    @Test(arguments: ["half", "mlp-64-8-1", "network"]) func aStudentOfOneNumberComesBackAsOne(student: String) throws {
+        var graph = Graph("teacher", input: [64])
+        graph.add(.linear, "fc1", ["outputs": 16])
+        graph.add(.relu)
+        graph.add(.linear, "fc2", ["outputs": 1])
+        graph.interface.head = .sigmoid
+        let network = try Network(graph)
+        var random = Philox(seed: 5, stream: .weights)
+        network.initialise(&random)
+        for parameter in network.parameters {
+            for i in 0..<parameter.value.count { parameter.value[i] *= 4 }
+        }
+        let distillation = try distillation(NetworkTeacher(network), answers: .logits) {
+            ($0.student, $0.steps, $0.studentSteps) = (student, 60, 5)
+            if student == "network" { $0.givenStudent = .network(network) }
+        }
+        for _ in 0..<60 { try distillation.step() }
+        let handed = try distillation.selectedStudent()
+        #expect(handed.outputShape.dimensions == [1] && distillation.student.outputShape.dimensions == [2])
+        #expect(handed.graph.interface.head == (student == "mlp-64-8-1" ? .none : .sigmoid))
+        #expect(handed.architecture == (student == "mlp-64-8-1" ? student : nil))
+        let images = try Batch(samples: 200, shape: network.inputShape)
+        random.fillNormal(images)
+        let compute = try Compute(threads: 1)
+        let (s, t) = (try Pass(handed, input: images, compute), try Pass(network, input: images, compute))
+        s.forward()
+        t.forward()
+        let agreed = (0..<200).count { (s.output[$0, 0] > 0) == (t.output[$0, 0] > 0) }
+        #expect(agreed > 120, "\(agreed) of 200")
+        let (winners, other) = (try Indices(count: 200), try Indices(count: 200))
+        s.output.argmax(to: winners, compute)
+        t.output.argmax(to: other, compute)
+        #expect((0..<200).count { winners[$0] == other[$0] } == agreed)
+    }
+
     @Test(arguments: [StrangeTeacher.Habit.oneLogit, .oneSigmoid]) func oneNumberIsATwoClassTeacher(habit: StrangeTeacher.Habit) throws {
         let teacher = try StrangeTeacher(architecture: "mlp-64-16-2", habit)
         for gradients in [DistillationOptions.GradientKind.teacher, .student, .differences] {

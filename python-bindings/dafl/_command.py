@@ -198,7 +198,7 @@ def evaluate(options: argparse.Namespace) -> tuple[Report, int]:
     if labels is not None:
         report["accuracy"] = network.evaluate(images, labels)
     if options.teacher is not None:
-        report["agreement"] = network.evaluate(images, Network.load(options.teacher).predict(images).argmax(1))
+        report["agreement"] = network.evaluate(images, Network.load(options.teacher).predict_proba(images).argmax(1))
     if len(report) == 1:
         raise ValueError(f"{options.data} has no labels, and there is no --teacher to agree with")
     return report, 0

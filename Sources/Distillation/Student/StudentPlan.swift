@@ -59,11 +59,7 @@ struct StudentPlan {
         var random = Philox(seed: seed, stream: .weights)
         network.initialise(&random)
         if let constants { network.loadConstants(from: constants) }
-        if let start {
-            for parameter in network.parameters {
-                if let value = start.parameter(named: parameter.name)?.value { parameter.value.load(value) }
-            }
-        }
+        if let start { network.loadWeights(of: start) }
         return network
     }
 }
@@ -84,7 +80,8 @@ extension DistillationOptions {
 }
 
 extension Network {
-    /// The student that options ask for, which takes a teacher's standardised images and answers with its classes.
+    /// The student that options ask for, which takes a teacher's standardised images and answers with its classes, or, of a
+    /// teacher with one output, with one too.
     /// - Throws: `invalidArgument` for one that does not, or for what names none; `outOfMemory`.
     static func student(_ options: DistillationOptions, of teacher: any Teacher) throws -> Network {
         let classes = AnswerReading.classes(ofRows: teacher.classes)
@@ -94,11 +91,13 @@ extension Network {
         } catch let error as DaflError {
             throw DaflError(error.status, "student: \(error)")
         }
-        guard student.inputUnits == nil, student.inputShape.takes(teacher.inputShape), student.outputShape.count == classes else {
+        guard student.inputUnits == nil, student.inputShape.takes(teacher.inputShape),
+            [classes, teacher.classes].contains(student.outputShape.count)
+        else {
             throw DaflError.invalid(
                 "student", "\"\(student.name)\", from inputs of shape \(student.inputShape) to \(student.outputShape.count) classes",
-                "a network from the teacher's \(teacher.inputShape) to \(classes) classes, without units of its own; an architecture has "
-                    + "arguments for that, such as resnet8(channels=1,side=28,classes=10)")
+                "a network from the teacher's \(teacher.inputShape) to \(classes) classes\(teacher.classes == 1 ? " or 1 number" : ""), "
+                    + "without units of its own; an architecture has arguments for that, such as resnet8(channels=1,side=28,classes=10)")
         }
         return student
     }
@@ -107,19 +106,12 @@ extension Network {
 extension Network {
     /// A teacher's graph, smaller, for weights that start from nothing: without what belongs to the teacher's own.
     ///
-    /// Most files have their batch normalisations folded into their convolutions. Deep graphs get them back to train with. Where
-    /// the teacher has one output, the logit of the second of two classes, its student has the first's too, which is 0.
+    /// Most files have their batch normalisations folded into their convolutions. Deep graphs get them back to train with.
     fileprivate func student(_ scale: StudentScale) throws -> Graph {
         let bare = graph.withoutUnits().withoutQuantisation()
         var student = try bare.scaled(width: scale.width, depth: scale.depth)
         let (convolutions, norms) = (bare.nodes.filter { $0.kind == .convolution }, bare.nodes.filter { $0.kind == .batchNorm })
         if norms.isEmpty, convolutions.count > 3 { student = try student.restoringBatchNorms() }
-        if outputShape.count == 1 {
-            student.output = nil
-            student.add(.flatten)
-            student.add(.pad, "classes", ["before": [1], "after": [0]])
-            student.interface.head = .softmax
-        }
         return student
     }
 }

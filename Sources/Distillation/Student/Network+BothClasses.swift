@@ -1,0 +1,26 @@
+import Networks
+
+/// Students with one output, the logit z of the second of two classes. They learn as networks with the logits (0, z), which say
+/// the same.
+extension Network {
+    /// With both logits, and a copy of the weights; itself where it has several outputs.
+    func answeringBothClasses() throws -> Network {
+        guard outputShape.count == 1 else { return self }
+        var both = graph
+        let names = Set(graph.nodes.map(\.name))
+        func unique(_ name: String) -> String { names.contains(name) ? unique("\(name)_") : name }
+        both.add(.flatten, unique("logit"), inputs: [graph.output ?? graph.last])
+        both.add(.pad, unique("logits"), ["before": [1], "after": [0]])
+        both.output = nil
+        let network = try Network(both)
+        network.loadWeights(of: self)
+        return network
+    }
+
+    /// Those of a network that has all of its parameters, under their names.
+    func loadWeights(of other: Network) {
+        for parameter in parameters {
+            if let value = other.parameter(named: parameter.name)?.value { parameter.value.load(value) }
+        }
+    }
+}
