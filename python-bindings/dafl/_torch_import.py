@@ -114,15 +114,22 @@ def _exported(export: Callable[..., Any], module: torch.nn.Module, images: tuple
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without warnings, logs and printed lines."""
+    # PyTorch 2.13 takes this function itself for what it answers, and prints the graph of a failed export from C.
+    asked = "_jit_is_onnx_log_enabled"
+    is_logging = getattr(torch._C, asked, None)
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     levels = [logger.level for logger in loggers]
     unheard = io.StringIO()
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
+        if is_logging is not None and not is_logging():
+            setattr(torch._C, asked, None)
         with warnings.catch_warnings(), contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
             warnings.simplefilter("ignore")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+        if is_logging is not None:
+            setattr(torch._C, asked, is_logging)

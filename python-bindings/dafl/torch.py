@@ -88,8 +88,9 @@ class Teacher(Adapter):
     `run` says where the module works during a distillation. "torch": in PyTorch, as it is. "here": as a network of this library,
     a copy that `import_module` makes when a distillation is created. That is faster on a CPU, lets the student be a share of the
     module's own graph, and gives features, the last linear layer's input, without `feature`; ValueError where it cannot be. None
-    (default): "here" where the copy is the same teacher, with the same features and batch normalisation, and the module is on the
-    CPU in float32 without hooks; else "torch". The log says which, and why.
+    (default): "here" where the copy is the same teacher, with the same answers, batch normalisation and, where it has some,
+    features, and the module is on the CPU in float32 without hooks; else "torch", where without `feature` there are none. The
+    log says which, and why.
 
     A module in half precision rounds too coarsely for its gradient to be compared with finite differences, and may be refused
     for it: let such a one only be queried, with the option `gradients="student"`.
@@ -146,8 +147,6 @@ class Teacher(Adapter):
 
     def _require_plain(self) -> None:
         """ValueError, which says why, for a module that has something to itself which an imported one has not."""
-        if not self.features:
-            raise ValueError("it has no feature, but the network would have one: say feature= or run=\"here\"")
         if str(self._device) != "cpu" or self._dtype != self._torch.float32:
             raise ValueError(f"it is on {self._device} in {self._dtype}")
         if self.backward is None:

@@ -143,7 +143,7 @@ def test_where_a_teacher_runs(caplog):
 
     assert "runs as a network" in told(feature="4")
     assert "runs as a network" in told(run="here")
-    assert "runs in PyTorch: it has no feature" in told()
+    assert "runs as a network" in told()
     assert "not the input of its last linear layer" in told(feature="2")
     assert "batch normalisation" in told(feature="4", batch_norm_statistics=False)
     assert "network" not in told(feature="4", run="torch")
@@ -154,6 +154,21 @@ def test_where_a_teacher_runs(caplog):
         told(feature="2", run="here")
     with pytest.raises(ValueError, match="run must be"):
         told(run="there")
+
+
+def test_a_module_that_pytorch_cannot_export(capfd, caplog):
+    """It runs in PyTorch, and nothing is printed, not by PyTorch's C code either."""
+    class Bessel(nn.Module):
+        def forward(self, x):
+            return torch.special.i0(x.flatten(1)[:, :4] / 4)
+
+    caplog.set_level(logging.INFO, "dafl")
+    is_logging = torch._C._jit_is_onnx_log_enabled()
+    with pytest.raises(ValueError, match="cannot be imported"):
+        dafl.torch.import_module(Bessel(), rows())
+    dafl.Distillation(dafl.torch.Teacher(Bessel(), input_shape=(1, 16, 16)), **SMALL | {"student": "mlp-256-8-4"})
+    assert capfd.readouterr() == ("", "") and "runs in PyTorch: the module cannot be imported" in caplog.text
+    assert torch._C._jit_is_onnx_log_enabled() == is_logging
 
 
 def test_a_module_that_no_layers_stand_for():

@@ -46,7 +46,7 @@ def test_features_of_images_are_flattened():
 @pytest.mark.parametrize("feature, activation", [(None, nn.ReLU()), ("2", nn.ReLU()), ("1", nn.ReLU(inplace=True))])
 def test_a_distillation_compares_the_gradient_with_finite_differences(feature, activation):
     """Were it wrong, the library would refuse the teacher."""
-    result = dafl.distill(dafl.torch.Teacher(module(activation), feature=feature), input_shape=(1, 8, 8), **QUIET)
+    result = dafl.distill(dafl.torch.Teacher(module(activation), feature=feature, run="torch"), input_shape=(1, 8, 8), **QUIET)
     assert result.last.step == 4
     assert (result.last.activation_loss != 0) == (feature is not None)
 
@@ -93,7 +93,7 @@ def test_the_regularizer_takes_part():
     model = statistical()
     before = {name: values.clone() for name, values in model.state_dict().items()}
     options = QUIET | {"student": "mlp-72-8-4", "input_shape": (2, 6, 6)}
-    result = dafl.distill(dafl.torch.Teacher(model), regularizer_weight=0.5, **options)
+    result = dafl.distill(dafl.torch.Teacher(model, run="torch"), regularizer_weight=0.5, **options)
     last = result.last
     assert np.isclose(last.generator_loss, last.one_hot_loss + 0.1 * last.activation_loss + 5 * last.entropy_loss
                       + 0.5 * last.regularizer_loss)
@@ -101,7 +101,7 @@ def test_the_regularizer_takes_part():
     assert all(torch.equal(values, before[name]) for name, values in model.state_dict().items())
     assert model.training and not any(part._forward_pre_hooks for part in model.modules())
 
-    without = dafl.distill(dafl.torch.Teacher(model, batch_norm_statistics=False), **options)
+    without = dafl.distill(dafl.torch.Teacher(model, batch_norm_statistics=False, run="torch"), **options)
     assert without.last.regularizer_loss == 0
 
 
