@@ -33,8 +33,10 @@ extension GivenStudent {
         } else if text.isGraph {
             self = .graph(try Graph(json: text))
         } else if [".json", ".safetensors", ".onnx"].contains(where: text.hasSuffix) {
-            let file = NetworkFile(path: text)
-            self = try file.graph().map { .graph($0) } ?? .network(file.load())
+            switch try NetworkFile(path: text).content() {
+            case .graph(let graph): self = .graph(graph)
+            case .network(let network): self = .network(network)
+            }
         } else {
             return nil
         }

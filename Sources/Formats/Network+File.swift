@@ -17,7 +17,12 @@ extension Network {
     ///   `invalidArgument` for an unknown or impossible `architecture`.
     package static func load(path: String, architecture: String? = nil) throws -> Network {
         let named = try architecture.map { try Network(description: $0) }
-        let file = try SafetensorsFile(path: path)
+        return try load(SafetensorsFile(path: path), as: named)
+    }
+
+    /// - Parameter named: what the file is to be, where it does not say so.
+    static func load(_ file: SafetensorsFile, as named: Network?) throws -> Network {
+        let path = file.path
         return try naming(path) {
             let network = try named.map { try $0.requiringNoOther(in: file) } ?? planned(by: file)
             // All are checked before the first is read, so that weights which the file does not have are never touched.

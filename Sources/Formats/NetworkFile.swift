@@ -15,45 +15,51 @@ package struct NetworkFile {
 
     package init(path: String) { self.path = path }
 
-    private enum Kind { case safetensors, graph, onnx }
+    package enum Content {
+        case network(Network)
+        /// A description in JSON, without weights.
+        case graph(Graph)
+    }
 
-    /// What kind of file it is, its first bytes tell.
-    /// - Throws: as `Network.load(path:architecture:)`, `Network.load(onnx:inputShape:feature:output:)`.
-    package func load() throws -> Network {
-        switch try kind() {
+    /// What the file holds; of what kind it is, its first bytes tell.
+    /// - Throws: as `Network.load(path:architecture:)`, `Network.load(onnx:inputShape:feature:output:)` and `Graph.init(json:)`.
+    package func content() throws -> Content {
+        let file = try naming(path) { try UnsafeFileReader(path: path) }
+        switch try naming(path, { try kind(file) }) {
         case .safetensors:
             try refuse(inputShape == nil, "input_shape")
             try refuse(feature == nil, "feature")
             try refuse(output == nil, "output")
-            return try Network.load(path: path, architecture: architecture)
+            let named = try architecture.map { try Network(description: $0) }
+            return .network(try Network.load(SafetensorsFile(path: path, file), as: named))
         case .onnx:
             try refuse(architecture == nil, "architecture")
-            return try Network.load(onnx: path, inputShape: inputShape, feature: feature, output: output)
+            return .network(
+                try Network.load(onnx: file, path: path, inputShape: inputShape, feature: feature, output: output))
         case .graph:
+            return .graph(try naming(path) { try file.withBytes(at: 0, count: file.size) { try Graph(json: $0) } })
+        }
+    }
+
+    /// The network of a file that has weights.
+    /// - Throws: as `content`, and `format` for a description.
+    package func load() throws -> Network {
+        guard case .network(let network) = try content() else {
             throw DaflError(
                 .format, "\(path): is the description of a network without its weights, which a network can be created from, or "
                     + "a student")
         }
+        return network
     }
 
-    /// A description in JSON; nil for a file that is something else.
-    package func graph() throws -> Graph? {
-        guard try kind() == .graph else { return nil }
-        return try naming(path) {
-            let reader = try UnsafeFileReader(path: path)
-            return try reader.withBytes(at: 0, count: reader.size) { try Graph(json: $0) }
-        }
-    }
+    private enum Kind { case safetensors, graph, onnx }
 
-    private func kind() throws -> Kind {
-        try naming(path) {
-            let reader = try UnsafeFileReader(path: path)
-            return try reader.withBytes(at: 0, count: min(reader.size, 9)) { bytes in
-                // The header of a safetensors file, a JSON object, follows its length in eight bytes.
-                if bytes.count == 9, bytes[8] == UInt8(ascii: "{") { return .safetensors }
-                if let first = bytes.first(where: { !" \n\r\t".utf8.contains($0) }), first == UInt8(ascii: "{") { return .graph }
-                return path.hasSuffix(".safetensors") ? .safetensors : .onnx
-            }
+    private func kind(_ file: UnsafeFileReader) throws -> Kind {
+        try file.withBytes(at: 0, count: min(file.size, 9)) { bytes in
+            // The header of a safetensors file, a JSON object, follows its length in eight bytes.
+            if bytes.count == 9, bytes[8] == UInt8(ascii: "{") { return .safetensors }
+            if let first = bytes.first(where: { !" \n\r\t".utf8.contains($0) }), first == UInt8(ascii: "{") { return .graph }
+            return path.hasSuffix(".safetensors") ? .safetensors : .onnx
         }
     }
 

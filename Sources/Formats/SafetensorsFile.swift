@@ -32,17 +32,21 @@ package final class SafetensorsFile {
 
     /// - Throws: `io` when there is no regular file that can be read, `format` when it is not what the format demands,
     ///   `unsupported` for a type of numbers that is not known, `outOfMemory`.
-    package init(path: String) throws {
-        self.path = path
-        let (reader, header, dataStart) = try naming(path) {
-            let reader = try UnsafeFileReader(path: path)
+    package convenience init(path: String) throws {
+        try self.init(path: path, naming(path) { try UnsafeFileReader(path: path) })
+    }
+
+    /// The same of a file that is open.
+    init(path: String, _ reader: UnsafeFileReader) throws {
+        (self.path, self.reader) = (path, reader)
+        let (header, dataStart) = try naming(path) {
             let dataStart = Self.lengthBytes + (try Self.headerLength(reader))
             let header = try reader.withBytes(at: Self.lengthBytes, count: dataStart - Self.lengthBytes) {
                 try SafetensorsHeader(parsing: $0, dataLength: reader.size - dataStart)
             }
-            return (reader, header, dataStart)
+            return (header, dataStart)
         }
-        (self.reader, self.dataStart) = (reader, dataStart)
+        self.dataStart = dataStart
         (metadata, tensors) = (header.metadata, header.tensors)
         var positions: [String: Int] = [:]
         for (position, tensor) in tensors.enumerated() {

@@ -18,11 +18,19 @@ extension Network {
     package static func load(
         onnx path: String, inputShape: [Int]? = nil, feature: String? = nil, output: String? = nil
     ) throws -> Network {
+        let file = try naming(path) { try UnsafeFileReader(path: path) }
+        return try load(onnx: file, path: path, inputShape: inputShape, feature: feature, output: output)
+    }
+
+    /// The same of a file that is open.
+    static func load(
+        onnx file: UnsafeFileReader, path: String, inputShape: [Int]?, feature: String?, output: String?
+    ) throws -> Network {
         try naming(path) {
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             let folder = parts.count > 1 ? parts.dropLast().joined(separator: "/") + "/" : "."
             let name = parts.last.map(String.init) ?? path
-            return try read(UnsafeBytes(path: path), folder: folder, name: name, inputShape, feature, output)
+            return try read(UnsafeBytes(file, 0..<file.size), folder: folder, name: name, inputShape, feature, output)
         }
     }
 

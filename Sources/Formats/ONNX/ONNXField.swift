@@ -19,6 +19,7 @@ enum ONNXField {
         static let initializer = 5
         static let input = 11
         static let output = 12
+        static let sparse = 15
     }
 
     enum Node {
@@ -27,6 +28,7 @@ enum ONNXField {
         static let name = 3
         static let operation = 4
         static let attribute = 5
+        static let domain = 7
     }
 
     enum Attribute {
@@ -34,7 +36,10 @@ enum ONNXField {
         static let float = 2
         static let integer = 3
         static let text = 4
+        static let tensor = 5
+        static let floats = 7
         static let integers = 8
+        static let texts = 9
         static let type = 20
     }
 
@@ -42,7 +47,10 @@ enum ONNXField {
         case float = 1
         case integer = 2
         case text = 3
+        case tensor = 4
+        case floats = 6
         case integers = 7
+        case texts = 8
     }
 
     enum Tensor {
@@ -50,6 +58,16 @@ enum ONNXField {
         static let type = 2
         static let name = 8
         static let raw = 9
+        /// Those that hold numbers, each of other types: `ONNXTensor` tells which.
+        static let numbers: Set = [4, 5, 7, 9, 10, 11]
+        static let external = 13
+        static let location = 14
+    }
+
+    /// Of what a tensor says of its own file.
+    enum Entry {
+        static let key = 1
+        static let value = 2
     }
 
     /// Inputs and outputs.

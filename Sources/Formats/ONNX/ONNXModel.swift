@@ -134,16 +134,16 @@ private struct Parser {
         var graph: ProtobufReader?
         while let field = try reader.next() {
             switch field.number {
-            case 7:
+            case ONNXField.Model.graph:
                 guard graph == nil else { throw damaged("there are two graphs") }
                 graph = try message(field)
-            case 8:
+            case ONNXField.Model.opset:
                 var (domain, version) = ("", 0)
                 var opset = try message(field)
                 while let field = try opset.next() {
                     switch field.number {
-                    case 1: domain = try text(field)
-                    case 2: version = try integer(field)
+                    case ONNXField.Opset.domain: domain = try text(field)
+                    case ONNXField.Opset.version: version = try integer(field)
                     default: break
                     }
                 }
@@ -164,15 +164,16 @@ private struct Parser {
         var inputs: [ONNXInterface] = []
         while let field = try graph.next() {
             switch field.number {
-            case 1: model.nodes.append(try node(message(field)))
-            case 5:
+            case ONNXField.Graph.node: model.nodes.append(try node(message(field)))
+            case ONNXField.Graph.initializer:
                 let (name, tensor) = try tensor(message(field))
                 guard model.initializers.updateValue(tensor, forKey: name) == nil else {
                     throw damaged("there are two tensors \(quoted(name))")
                 }
-            case 11: inputs.append(try interface(message(field)))
-            case 12: model.outputs.append(try interface(message(field)))
-            case 15: throw DaflError(.unsupported, "has sparse tensors, which are not read; export it with dense ones")
+            case ONNXField.Graph.input: inputs.append(try interface(message(field)))
+            case ONNXField.Graph.output: model.outputs.append(try interface(message(field)))
+            case ONNXField.Graph.sparse:
+                throw DaflError(.unsupported, "has sparse tensors, which are not read; export it with dense ones")
             default: break
             }
         }
@@ -185,14 +186,14 @@ private struct Parser {
         var (reader, node) = (reader, ONNXNode())
         while let field = try reader.next() {
             switch field.number {
-            case 1: node.inputs.append(try text(field))
-            case 2: node.outputs.append(try text(field))
-            case 3: node.name = try text(field)
-            case 4: node.operation = try text(field)
-            case 5:
+            case ONNXField.Node.input: node.inputs.append(try text(field))
+            case ONNXField.Node.output: node.outputs.append(try text(field))
+            case ONNXField.Node.name: node.name = try text(field)
+            case ONNXField.Node.operation: node.operation = try text(field)
+            case ONNXField.Node.attribute:
                 let (name, attribute) = try attribute(message(field))
                 node.attributes[name] = attribute
-            case 7: node.domain = Self.domain(try text(field))
+            case ONNXField.Node.domain: node.domain = Self.domain(try text(field))
             default: break
             }
         }
@@ -207,31 +208,31 @@ private struct Parser {
         var (floats, integers, texts): ([Float], [Int], [String]) = ([], [], [])
         while let field = try reader.next() {
             switch field.number {
-            case 1: name = try text(field)
-            case 2:
+            case ONNXField.Attribute.name: name = try text(field)
+            case ONNXField.Attribute.float:
                 guard case .fixed32(let bits) = field.value else { throw damaged("field 2 of an attribute is no float") }
                 float = Float(bitPattern: bits)
-            case 3: whole = try integer(field)
-            case 4: string = try text(field)
-            case 5: tensor = try self.tensor(message(field)).tensor
-            case 7: try append(field, to: &floats)
-            case 8: try append(field, to: &integers)
-            case 9: texts.append(try text(field))
-            case 20: type = try integer(field)
+            case ONNXField.Attribute.integer: whole = try integer(field)
+            case ONNXField.Attribute.text: string = try text(field)
+            case ONNXField.Attribute.tensor: tensor = try self.tensor(message(field)).tensor
+            case ONNXField.Attribute.floats: try append(field, to: &floats)
+            case ONNXField.Attribute.integers: try append(field, to: &integers)
+            case ONNXField.Attribute.texts: texts.append(try text(field))
+            case ONNXField.Attribute.type: type = try integer(field)
             default: break
             }
         }
         // Old files do not tell the type, and writers in proto3 leave out zeros.
-        switch type {
-        case 1: return (name, .float(float ?? 0))
-        case 2: return (name, .integer(whole ?? 0))
-        case 3: return (name, .text(string ?? ""))
-        case 4: return (name, tensor.map { .tensor($0) } ?? .other)
-        case 6: return (name, .floats(floats))
-        case 7: return (name, .integers(integers))
-        case 8: return (name, .texts(texts))
-        case 0: break
-        default: return (name, .other)
+        switch ONNXField.AttributeType(rawValue: type) {
+        case .float: return (name, .float(float ?? 0))
+        case .integer: return (name, .integer(whole ?? 0))
+        case .text: return (name, .text(string ?? ""))
+        case .tensor: return (name, tensor.map { .tensor($0) } ?? .other)
+        case .floats: return (name, .floats(floats))
+        case .integers: return (name, .integers(integers))
+        case .texts: return (name, .texts(texts))
+        case nil where type == 0: break
+        case nil: return (name, .other)
         }
         if let float { return (name, .float(float)) }
         if let whole { return (name, .integer(whole)) }
@@ -250,24 +251,24 @@ private struct Parser {
         var external: [String: String] = [:]
         while let field = try reader.next() {
             switch field.number {
-            case 1: try append(field, to: &dimensions)
-            case 2: type = try integer(field)
-            case 8: name = try text(field)
-            case 4, 5, 7, 9, 10, 11:
+            case ONNXField.Tensor.dimension: try append(field, to: &dimensions)
+            case ONNXField.Tensor.type: type = try integer(field)
+            case ONNXField.Tensor.name: name = try text(field)
+            case _ where ONNXField.Tensor.numbers.contains(field.number):
                 try count()
                 pieces.append(ONNXTensor.Piece(field: field.number, value: field.value))
-            case 13:
+            case ONNXField.Tensor.external:
                 var (key, value) = ("", "")
                 var entry = try message(field)
                 while let field = try entry.next() {
                     switch field.number {
-                    case 1: key = try text(field)
-                    case 2: value = try text(field)
+                    case ONNXField.Entry.key: key = try text(field)
+                    case ONNXField.Entry.value: value = try text(field)
                     default: break
                     }
                 }
                 external[key] = value
-            case 14: isExternal = try integer(field) == 1
+            case ONNXField.Tensor.location: isExternal = try integer(field) == 1
             default: break
             }
         }
@@ -280,16 +281,16 @@ private struct Parser {
         var (reader, interface) = (reader, ONNXInterface())
         while let field = try reader.next() {
             switch field.number {
-            case 1: interface.name = try text(field)
-            case 2:
+            case ONNXField.Interface.name: interface.name = try text(field)
+            case ONNXField.Interface.type:
                 var type = try message(field)
                 while let field = try type.next() {
-                    guard field.number == 1 else { continue }
+                    guard field.number == ONNXField.ValueType.tensor else { continue }
                     var tensor = try message(field)
                     while let field = try tensor.next() {
                         switch field.number {
-                        case 1: interface.type = try integer(field)
-                        case 2: interface.dimensions = try shape(message(field))
+                        case ONNXField.TensorType.element: interface.type = try integer(field)
+                        case ONNXField.TensorType.shape: interface.dimensions = try shape(message(field))
                         default: break
                         }
                     }
@@ -303,11 +304,11 @@ private struct Parser {
     private mutating func shape(_ reader: ProtobufReader) throws -> [Int?] {
         var (reader, dimensions): (ProtobufReader, [Int?]) = (reader, [])
         while let field = try reader.next() {
-            guard field.number == 1 else { continue }
+            guard field.number == ONNXField.Shape.dimension else { continue }
             try count()
             var (size, dimension): (Int?, ProtobufReader) = (nil, try message(field))
             while let field = try dimension.next() {
-                if field.number == 1 { size = try integer(field) }
+                if field.number == ONNXField.Dimension.size { size = try integer(field) }
             }
             // Some writers say -1 or 0 for what is free.
             dimensions.append(size.flatMap { $0 > 0 ? $0 : nil })

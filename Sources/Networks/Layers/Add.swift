@@ -18,7 +18,7 @@ package final class Add: Layer {
 
     package func plan(_ site: Site) throws -> any Operation {
         if site.inputs.allSatisfy({ $0.value.shape == shape }) { return AddOperation(site) }
-        return site.inputs.count == 2 ? CombinationOperation(site, LANE_ADD) : BroadcastAddOperation(site)
+        return site.inputs.count == 2 ? CombinationOperation(site, LANE_ADD) : try BroadcastAddOperation(site)
     }
 }
 
@@ -42,51 +42,43 @@ final class AddOperation: Operation {
     }
 }
 
-/// Of more than two inputs of which some are broadcast.
+/// Of more than two inputs of which some are broadcast: one after the other is added to the sum so far.
 final class BroadcastAddOperation: Operation {
-    private let site: Site
-    private let walks: [(toOutput: lane_walk, toInput: lane_walk)]
+    private let steps: [CombinationOperation]
 
-    init(_ site: Site) {
-        self.site = site
-        let y = site.output.value
-        let all = strides(of: y.shape.dimensions)
-        walks = site.inputs.map { input in
-            let (x, own) = (input.value, input.value.shape.strides(broadcastTo: y.shape))
-            return (
-                lane_walk(
-                    blocks: y.blocks, sizes: y.shape.dimensions, a: own, aElements: x.elements, b: all,
-                    bElements: y.elements),
-                lane_walk(
-                    blocks: y.blocks, sizes: y.shape.dimensions, a: all, aElements: y.elements, b: own,
-                    bElements: x.elements)
-            )
+    init(_ site: Site) throws {
+        var steps: [CombinationOperation] = []
+        var sum = site.inputs[0]
+        for (place, input) in site.inputs.enumerated().dropFirst() {
+            let (samples, shape) = (site.samples, site.output.value.shape)
+            let isLast = place == site.inputs.count - 1
+            let next =
+                try isLast
+                ? site.output
+                : Slot(
+                    value: Batch(samples: samples, shape: shape),
+                    gradient: site.output.gradient == nil ? nil : Batch(samples: samples, shape: shape))
+            steps.append(CombinationOperation(site.reading([sum, input], writing: next), LANE_ADD))
+            sum = next
         }
+        self.steps = steps
     }
 
     func forward(training: Bool) {
-        let (y, kernels) = (site.output.value, site.compute.kernels)
-        for (index, (input, walk)) in zip(site.inputs, walks).enumerated() {
-            let work = index == 0 ? kernels.copy : kernels.accumulate
-            withUnsafePointer(to: walk.toOutput) { walk in
-                site.compute.parallel(y.blocks) { blocks in
-                    work(walk, input.value.pointer, y.pointer, blocks.lowerBound, blocks.upperBound)
-                }
-            }
-        }
+        for step in steps { step.forward(training: training) }
     }
 
     func backward() {
-        guard let dy = site.output.gradient else { return }
-        for (input, walk) in zip(site.inputs, walks) {
-            guard let dx = input.gradient else { continue }
-            withUnsafePointer(to: walk.toInput) { walk in
-                site.compute.parallel(dy.blocks) { blocks in
-                    site.compute.kernels.reduce_sum(
-                        walk, 1, dy.pointer, dx.pointer, blocks.lowerBound, blocks.upperBound)
-                }
-            }
-        }
+        for step in steps.reversed() { step.backward() }
+    }
+}
+
+extension Site {
+    /// A place of the same kind, of a part of the work.
+    fileprivate func reading(_ inputs: [Slot], writing output: Slot) -> Site {
+        Site(
+            inputs: inputs, output: output, samples: samples, trains: trains, comparesStatistics: comparesStatistics,
+            compute: compute, masks: masks)
     }
 }
 
