@@ -77,7 +77,7 @@ extension Site {
     /// A place of the same kind, of a part of the work.
     fileprivate func reading(_ inputs: [Slot], writing output: Slot) -> Site {
         Site(
-            inputs: inputs, output: output, samples: samples, trains: trains, comparesStatistics: comparesStatistics,
+            inputs: inputs, output: output, samples: samples, trains: trains, statisticsWeight: statisticsWeight,
             compute: compute, masks: masks)
     }
 }
