@@ -18,5 +18,6 @@ extension Network {
             pass.forward(training: true)
         }
         for (norm, momentum) in zip(norms, momenta) { norm.momentum = momentum }
+        touch()
     }
 }

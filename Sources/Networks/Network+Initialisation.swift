@@ -8,6 +8,7 @@ extension Network {
             case .uniform(let fanIn):
                 let bound = 1 / Float(fanIn).squareRoot()
                 for i in 0..<parameter.value.count { parameter.value[i] = bound * random.nextSymmetric() }
+                parameter.value.touch()
             case .constant(let number): parameter.value.fill(number)
             case .kept: break
             }

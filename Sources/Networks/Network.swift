@@ -112,6 +112,12 @@ package final class Network {
         indices.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
     }
 
+    /// Rises with every change of its weights: see `Tensor.version`.
+    package var version: Int { parameters.reduce(0) { $0 &+ $1.value.version } }
+
+    /// Says that a pass has trained, which writes running statistics one by one.
+    package func touch() { parameters.first?.value.touch() }
+
     package func parameter(named name: String) -> Parameter? {
         parameters.first { $0.name == name }
     }

@@ -29,6 +29,14 @@ package final class Compute {
         pool = ThreadPool(threads: threads == 0 ? Processors.available() : threads)
     }
 
+    private init(alone other: Compute) {
+        (kernels, usesWinograd) = (other.kernels, other.usesWinograd)
+        pool = ThreadPool(threads: 1)
+    }
+
+    /// Another with the same kernels and no thread but the caller's, for work too small to share.
+    package func alone() -> Compute { Compute(alone: self) }
+
     package var threads: Int { pool.threads }
 
     /// Calls `body` with ranges that together cover 0..<count, one for each thread, and returns when all are done. The

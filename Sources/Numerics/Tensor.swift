@@ -2,6 +2,8 @@
 package final class Tensor {
     package let shape: Shape
     private let memory: UnsafeFloatMemory
+    /// Rises when numbers are written with `fill`, `load` or by someone who says so with `touch`.
+    package private(set) var version = 0
 
     /// All zeros.
     package init(_ shape: Shape) throws {
@@ -22,12 +24,18 @@ package final class Tensor {
         set { pointer[i] = newValue }
     }
 
+    /// Says that numbers were written one by one or through `pointer`, which nobody counts: needed of weights, of which
+    /// others keep what they made of them.
+    package func touch() { version &+= 1 }
+
     package func fill(_ value: Float) {
+        touch()
         pointer.update(repeating: value, count: count)
     }
 
     /// Copies `count` floats from row-major memory.
     package func load(_ source: UnsafePointer<Float>) {
+        touch()
         pointer.update(from: source, count: count)
     }
 

@@ -49,6 +49,7 @@ package final class Adam: Optimizer {
                     compute.kernels.adam(
                         value.pointer + start, gradient.pointer + start, m.pointer + start, v.pointer + start, count, step)
                 }
+                value.touch()
             }
         }
     }
@@ -101,6 +102,7 @@ package final class SGD: Optimizer {
                     value.pointer + start, gradient.pointer + start, velocity.pointer + start, count, Float(learningRate),
                     Float(momentum), Float(weightDecay))
             }
+            value.touch()
         }
     }
 

@@ -10,34 +10,53 @@ import Numerics
 package final class Predictor {
     private let network: Network
     private let compute: Compute
-    /// For a few images, one after the other; nil when the network is none that it can do.
-    private let single: SingleImagePass?
+    /// For one image on all threads; nil when the network is none that it can do.
+    private lazy var single = Result { try SingleImagePass(network, compute) }
+    /// For several images, one on each thread at a time.
+    private lazy var singles = Result {
+        try (0..<compute.threads).compactMap { _ in try SingleImagePass(network, compute.alone()) }
+    }
     private var pass: Pass?
     private let batchSize: Int
-    /// Up to so many images go one by one: sixteen in the lanes of vectors take as long as about five alone.
+    private let suitsOneByOne: Bool
+    /// Of any network up to so many images go one by one: sixteen in the lanes of vectors take as long as about five alone.
     private static let fewImages = 4
 
-    /// - Parameter batchSize: images at a time; counts that it divides need no memory but the first time.
+    /// - Parameter batchSize: the most images at a time. Their activations take less where they would crowd out what the next
+    ///   layer reads.
     package init(_ network: Network, batchSize: Int = 256, _ compute: Compute) throws {
         self.network = network
-        self.batchSize = batchSize
         self.compute = compute
-        single = try SingleImagePass(network, compute)
+        suitsOneByOne = network.suitsOneByOne
+        self.batchSize = min(batchSize, network.batchInCache(threads: compute.threads))
     }
 
     /// Images [count, input] to outputs [count, output].
     package func predict(
         rows images: UnsafePointer<Float>, count: Int, outputs: UnsafeMutablePointer<Float>
     ) throws {
-        if let single, count <= Self.fewImages {
-            for i in 0..<count {
-                single.predict(images + i * network.inputShape.count, outputs: outputs + i * network.outputShape.count)
-            }
-            return
-        }
+        if count <= Self.fewImages || suitsOneByOne, try predictOneByOne(images, count, outputs) { return }
         try forEachBatch(of: images, count: count) { start, pass in
             pass.output.store(rows: outputs + start * pass.output.elements, compute)
         }
+    }
+
+    /// False when the network is none that this can do.
+    private func predictOneByOne(
+        _ images: UnsafePointer<Float>, _ count: Int, _ outputs: UnsafeMutablePointer<Float>
+    ) throws -> Bool {
+        let (input, output) = (network.inputShape.count, network.outputShape.count)
+        if count < compute.threads {
+            guard let single = try single.get() else { return false }
+            for i in 0..<count { single.predict(images + i * input, outputs: outputs + i * output) }
+            return true
+        }
+        let singles = try singles.get()
+        guard singles.count == compute.threads else { return false }
+        compute.parallelWithIndex(count) { thread, range in
+            for i in range { singles[thread].predict(images + i * input, outputs: outputs + i * output) }
+        }
+        return true
     }
 
     /// Images [count, input] to the network's features [count, features].
@@ -88,5 +107,28 @@ package final class Predictor {
         let next = try Pass(network, input: Batch(samples: samples, shape: network.inputShape), compute)
         pass = next
         return next
+    }
+}
+
+extension Network {
+    /// Whether images one by one are faster than sixteen in the lanes of vectors, however many there are: where each weight
+    /// is used at many places of an image, so that reading weights for each costs little, and channels fill the lanes.
+    fileprivate var suitsOneByOne: Bool {
+        var (work, inLanes) = (0.0, 0.0)
+        for node in nodes {
+            let multiplyAdds = Double(node.layer.multiplyAdds(shapes(of: node.inputs), output: node.outputShape))
+            let channels = node.outputShape.channelsHeightWidth.channels
+            work += multiplyAdds
+            inLanes += multiplyAdds * Double(Batch.blocks(of: channels) * Batch.lanes) / Double(channels)
+        }
+        return work >= 32 * Double(parameterCount) && 2 * work >= inLanes
+    }
+
+    /// The fewest images whose largest activations are more than the weights, in whole vectors for each thread: with more a
+    /// layer's output leaves the cache before the next one reads it, with fewer the weights are read too often.
+    fileprivate func batchInCache(threads: Int) -> Int {
+        let step = Batch.lanes * threads
+        let largest = ([inputShape] + nodes.map(\.outputShape)).map(\.count).max() ?? 1
+        return (parameterCount / largest / step + 1) * step
     }
 }

@@ -77,6 +77,7 @@ package struct SupervisedTraining {
         ) -> Double {
             pass.input.load(rows: images, picks: picks, compute)
             pass.forward(training: true)
+            network.touch()
             guard let gradient = pass.outputGradient else { return .nan }
             for i in 0..<samples { classes[i] = Int(labels[picks[i]]) }
             let value = loss.evaluate(pass.output, labels: classes.pointer, gradient: gradient)

@@ -20,8 +20,6 @@
 #define LANE_COUNT 16
 // Dimensions of a walk, the blocks included.
 #define LANE_DIMENSIONS 6
-// Floats that the buffers of the single_ functions have room for behind their numbers.
-#define SINGLE_SLACK 32
 
 #pragma clang assume_nonnull begin
 
@@ -146,6 +144,44 @@ typedef struct lane_resampling {
     ptrdiff_t input_height, input_width, output_height, output_width;
     const lane_between *rows, *columns;
 } lane_resampling;
+
+// Inputs start ..< end, which lie side by side.
+typedef struct lane_run {
+    int32_t start, end;
+} lane_run;
+
+// What sixteen outputs of a convolution of one image are made of.
+typedef struct lane_single_block {
+    ptrdiff_t input;              // floats from x to where its inputs' places count from
+    ptrdiff_t weights;            // floats from the weights' start to its own
+    ptrdiff_t first_run, end_run; // of the inputs of a pixel, counted from the pixel's place
+    int is_half;                  // only the first eight are there
+} lane_single_block;
+
+// A convolution of one image, with channels in the lanes: y is [ceil(outputs / 16)][...][16], whose pixels lie at
+// output_places within a block, and x anything whose numbers for each pixel lie at its place and from there on in the
+// block's runs. Weights are [16] for each number of the runs; for a depthwise convolution, whose x is as y, for each run, a
+// vector of sixteen inputs at its start. All starts of vectors are multiples of 16.
+//
+// y = clip(leaky(x * w + bias + residual)), where leaky is LeakyReLU with the channel's slope. bias and slopes have whole
+// blocks; residual and slopes may be null, and the residual's pixels have places of their own.
+typedef struct lane_single_convolution {
+    ptrdiff_t pixels, output_block, residual_block; // floats from one block to the next
+    const lane_single_block *blocks;
+    const lane_run *runs;
+    const int32_t *input_places, *output_places, *_Nullable residual_places;
+    const float *bias, *_Nullable slopes, *_Nullable residual;
+    float low, high; // of clip
+    int clips, is_depthwise;
+} lane_single_convolution;
+
+// The same for a 3 x 3 convolution of stride 1 without groups, of an image in lanes, by Winograd's algorithm: y has height x
+// width pixels, and x is to be zero up to pixel 4 ceil(height / 4) and 4 ceil(width / 4) of what the kernel meets.
+typedef struct lane_single_winograd {
+    ptrdiff_t inputs, height, width;
+    ptrdiff_t input_block, input_row; // floats of x from one to the next
+    const lane_single_convolution *_Nullable convolution; // but for its runs; set when it is done
+} lane_single_winograd;
 
 // One set of kernels, compiled for one instruction set.
 typedef struct lane_kernels {
@@ -409,15 +445,22 @@ typedef struct lane_kernels {
     void (*smooth)(const float *from, float *to, const float *shares, const float *factors, ptrdiff_t channels,
                    ptrdiff_t height, ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
 
-    // --- one image, in rows, behind which there is room for SINGLE_SLACK floats --------------------------------------
-    // x [inputs, h, w] to y [outputs, h', w'] with weights [out,in,kh,kw]; stride 1, no padding, dilation or groups; bias
-    // may be null.
-    void (*single_convolve)(const lane_convolution *shape, const float *x, const float *weights,
-                            const float *_Nullable bias, float *y);
-    // y [outputs] = weights [outputs, inputs] x + bias; bias may be null.
+    // --- one image ----------------------------------------------------------------------------------------------------
+    // y from x: pixels first ..< end of all blocks, of which each has shape->pixels.
+    void (*single_convolve)(const lane_single_convolution *shape, const float *x, const float *weights, float *y,
+                            ptrdiff_t first, ptrdiff_t end);
+    // Floats of scratch that one thread needs.
+    ptrdiff_t (*single_winograd_scratch)(const lane_single_winograd *shape);
+    // By ranges of tiles of 4 x 4 pixels, in rows of them, and of blocks of outputs. Weights are [36][inputs][16] for each block.
+    void (*single_winograd)(const lane_single_winograd *shape, const float *x, const float *weights, float *y,
+                            float *scratch, ptrdiff_t first_tile, ptrdiff_t end_tile, ptrdiff_t first_block,
+                            ptrdiff_t end_block);
+    // Those, of a range of blocks, from [outputs,inputs,3,3], each output's times its scale; in rows.
+    void (*single_winograd_weights)(const float *weights, const float *scales, float *packed, ptrdiff_t inputs,
+                                    ptrdiff_t outputs, ptrdiff_t first_block, ptrdiff_t end_block);
+    // y = weights [outputs, inputs] x + bias in rows, for outputs first ..< end; bias may be null.
     void (*single_linear)(const float *x, const float *weights, const float *_Nullable bias, float *y, ptrdiff_t inputs,
-                          ptrdiff_t outputs);
-    void (*single_max_pool)(const lane_pooling *shape, const float *x, float *y);
+                          ptrdiff_t first, ptrdiff_t end);
 } lane_kernels;
 
 // How many sets this processor can run, slowest first; at least 1.

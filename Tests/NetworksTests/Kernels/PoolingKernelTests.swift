@@ -102,21 +102,6 @@ import Testing
         }
     }
 
-    @Test(arguments: cases.filter { $0.shape.rectifies == 0 }) func theMaximumOfOneImageIsTheDefinition(_ c: Case) throws {
-        var random = Philox(seed: 5, stream: .check)
-        var shape = c.shape
-        let x = c.input(from: &random)[0]
-        let y = Reference.maxPooling(x, shape)
-        let (slack, count) = (Int(SINGLE_SLACK), y.values.count)
-        let (xRow, yRow) = (try Tensor([x.values.count + slack]), try Tensor([count + slack]))
-        for (i, value) in x.values.enumerated() { xRow[i] = Float(value) }
-        for kernels in kernelSets {
-            yRow.fill(.nan)
-            kernels.single_max_pool(&shape, xRow.pointer, yRow.pointer)
-            #expect((0..<count).map { yRow[$0] } == y.values.map { Float($0) }, "\(kernels.title)")
-        }
-    }
-
     @Test func theFirstOfEqualMaximaTakesTheGradient() throws {
         var shape = Case(samples: 1, channels: 1, height: 2, width: 2, window: 2, stride: 2).shape
         let patterns: [([Double], winner: Int)] = [
