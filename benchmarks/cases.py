@@ -26,6 +26,18 @@ class Case:
     """Pieces of work in one measurement, so that it takes long enough."""
 
 
+MOBILENET = "mobilenet-v1(multiplier=0.25,side=96,classes=2)"
+"""MLPerf Tiny's, for images of 96 x 96 pixels."""
+
+
+def small_network(name: str, architecture: str) -> tuple[Case, ...]:
+    """A student's step and its answers, of a network that small devices run."""
+    network = {"teacher": architecture, "student": architecture}
+    return (Case(f"{name}-student", "student", batch=128, width=8, **network),
+            Case(f"{name}-predict-1", "predict", batch=1, units=50, **network),
+            Case(f"{name}-predict-256", "predict", batch=256, **network))
+
+
 CASES = {case.name: case for case in (
     Case("paper-step", "step"),
     Case("fast-generator", "generator", batch=128, width=16, units=10),
@@ -35,4 +47,8 @@ CASES = {case.name: case for case in (
     Case("resnet-step", "step", teacher="resnet34", student="resnet18", batch=128, latent=1000),
     Case("predict-1", "predict", batch=1, units=500),
     Case("predict-256", "predict", batch=256, units=20),
+    *small_network("resnet8", "resnet8"),
+    *small_network("resnet20", "resnet20"),
+    *small_network("dscnn", "dscnn"),
+    *small_network("mobilenet", MOBILENET),
 )}

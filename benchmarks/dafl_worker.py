@@ -37,7 +37,7 @@ def main() -> None:
     if case.kind in ("student", "altered"):
         serve_seconds(student_seconds(case, threads))
     elif case.kind == "predict":
-        network = dafl.Network(case.student, seed=1)
+        network = dafl.Network(case.student, seed=1).folded()
         network.threads = threads
         images = np.random.default_rng(0).standard_normal((case.batch, *network.info.input_shape), np.float32)
         outputs = np.empty((case.batch, network.info.outputs), np.float32)

@@ -3,93 +3,11 @@
 import sys
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from cases import CASES, Case
+from torch_networks import Generator, input_shape, network
 from worker import serve
-
-
-class LeNet5(nn.Module):
-    def __init__(self, divisor: int = 1) -> None:
-        super().__init__()
-        a, b, c, d = (size // divisor for size in (6, 16, 120, 84))
-        self.conv1, self.conv2, self.conv3 = nn.Conv2d(1, a, 5), nn.Conv2d(a, b, 5), nn.Conv2d(b, c, 5)
-        self.fc1, self.fc2 = nn.Linear(c, d), nn.Linear(d, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        features = F.relu(self.conv3(x)).flatten(1)
-        return self.fc2(F.relu(self.fc1(features))), features
-
-
-class Perceptron(nn.Module):
-    def __init__(self, sizes: list[int]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in zip(sizes, sizes[1:]))
-
-    def forward(self, x):
-        features = x.flatten(1)
-        for layer in self.layers[:-1]:
-            features = F.relu(layer(features))
-        return self.layers[-1](features), features
-
-
-class BasicBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.downsample = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)), inplace=True)))
-        y += x if self.downsample is None else self.downsample(x)
-        return F.relu(y, inplace=True)
-
-
-class ResNet(nn.Module):
-    def __init__(self, blocks: list[int]) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64)
-        layers, inputs = [], 64
-        for stage, count in enumerate(blocks):
-            for block in range(count):
-                layers.append(BasicBlock(inputs, 64 << stage, 2 if stage and not block else 1))
-                inputs = 64 << stage
-        self.layers, self.fc = nn.Sequential(*layers), nn.Linear(inputs, 10)
-
-    def forward(self, x):
-        features = self.layers(F.relu(self.bn1(self.conv1(x)), inplace=True)).mean((2, 3))
-        return self.fc(features), features
-
-
-class Generator(nn.Module):
-    """The paper's. 0.8 is the epsilon of its batch normalisation."""
-
-    def __init__(self, latent: int, width: int, channels: int, side: int = 32) -> None:
-        super().__init__()
-        self.side, self.width = side // 4, width
-        self.l1, self.bn0 = nn.Linear(latent, width * self.side**2), nn.BatchNorm2d(width)
-        self.conv1, self.bn1 = nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width, 0.8)
-        self.conv2, self.bn2 = nn.Conv2d(width, width // 2, 3, padding=1), nn.BatchNorm2d(width // 2, 0.8)
-        self.conv3, self.bn3 = nn.Conv2d(width // 2, channels, 3, padding=1), nn.BatchNorm2d(channels, affine=False)
-
-    def forward(self, z):
-        x = self.bn0(self.l1(z).view(-1, self.width, self.side, self.side))
-        x = F.leaky_relu(self.bn1(self.conv1(F.interpolate(x, scale_factor=2))), 0.2, inplace=True)
-        x = F.leaky_relu(self.bn2(self.conv2(F.interpolate(x, scale_factor=2))), 0.2, inplace=True)
-        return self.bn3(torch.tanh(self.conv3(x)))
-
-
-def network(architecture: str) -> nn.Module:
-    if architecture.startswith("mlp-"):
-        return Perceptron([int(size) for size in architecture.split("-")[1:]])
-    return {"lenet5": LeNet5, "lenet5-half": lambda: LeNet5(2), "resnet18": lambda: ResNet([2, 2, 2, 2]),
-            "resnet34": lambda: ResNet([3, 4, 6, 3])}[architecture]()
 
 
 class Work:
@@ -97,18 +15,20 @@ class Work:
 
     def __init__(self, case: Case, layout: torch.memory_format, compiles: bool) -> None:
         self.case = case
-        channels = 3 if case.teacher.startswith("resnet") else 1
+        shape = input_shape(case.student)
         teacher = network(case.teacher).eval().requires_grad_(False)
-        student, generator = network(case.student), Generator(case.latent, case.width, channels)
+        student, generator = network(case.student), Generator(case.latent, case.width, shape[0])
         teacher, student, generator = (module.to(memory_format=layout) for module in (teacher, student, generator))
         self.generator_adam = torch.optim.Adam(generator.parameters(), 0.2, fused=True)
         self.student_adam = torch.optim.Adam(student.parameters(), 2e-3, fused=True)
         if compiles:
             teacher, student, generator = torch.compile(teacher), torch.compile(student), torch.compile(generator)
         self.teacher, self.student, self.generator = teacher, student, generator
-        self.kept = torch.randn(8 * case.batch, channels, 32, 32).to(memory_format=layout)
-        self.kept_logits = torch.randn(8 * case.batch, 10)
-        self.images = torch.randn(case.batch, channels, 32, 32).to(memory_format=layout)
+        self.images = torch.randn(case.batch, *shape).to(memory_format=layout)
+        if case.kind != "predict":
+            self.kept = torch.randn(8 * case.batch, *shape).to(memory_format=layout)
+            with torch.no_grad():
+                self.kept_logits = torch.randn(8 * case.batch, len(teacher(self.images[:2])[0][0]))
 
     def generator_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         images = self.generator(torch.randn(self.case.batch, self.case.latent))
