@@ -219,7 +219,8 @@ struct SinglePlan {
         let floats = inputs.reduce(output.count) { $0 + $1.count }
         return Site(
             inputs: inputs.map { Slot(value: $0, gradient: nil) }, output: Slot(value: output, gradient: nil),
-            samples: output.samples, trains: false, comparesStatistics: false, compute: floats < 1 << 16 ? alone : compute)
+            samples: output.samples, trains: false, statisticsWeight: 0,
+            compute: floats < 1 << 16 ? alone : compute, masks: nil)
     }
 }
 
