@@ -12,6 +12,7 @@ package final class Compute {
     package let usesWinograd: Bool
     private let pool: ThreadPool
     private var scratch: [UnsafeFloatMemory] = []
+    private var shared: UnsafeFloatMemory?
 
     /// - Parameters:
     ///   - threads: at least 1; 0 means as many as the processors this process may use. Where the system refuses some,
@@ -63,6 +64,21 @@ package final class Compute {
     /// Memory for a thread's intermediate results within one `parallelWithIndex`. Everything planned on this Compute shares
     /// it, so it is only as large as the largest need and stays in the cache.
     package func scratch(of thread: Int) -> UnsafeMutablePointer<Float> { scratch[thread].start }
+
+    /// Makes sure that `sharedScratch` gives at least so many floats from now on. For planning: it may allocate.
+    package func reserveSharedScratch(_ floats: Int) throws {
+        guard floats > shared?.count ?? 0 else { return }
+        shared = nil  // before the next one takes its memory
+        shared = try UnsafeFloatMemory(count: floats)
+    }
+
+    /// Memory that all threads see, for what one operation's forward or backward makes for itself: of layers with large weights
+    /// it is as large as the weights or several times that, and there are many layers.
+    /// - Precondition: enough was reserved.
+    package var sharedScratch: UnsafeMutablePointer<Float> {
+        guard let shared else { preconditionFailure("no shared scratch was reserved") }
+        return shared.start
+    }
 
     /// The same for elementwise work on `count` floats: calls `body` with a start, a multiple of 16, and a length, which is
     /// one too except at the end of a count that is none.

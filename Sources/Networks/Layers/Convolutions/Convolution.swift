@@ -118,12 +118,12 @@ final class ConvolutionOperation: Operation {
 struct ConvolutionWeightGradient {
     private let compute: Compute
     private let shape: lane_convolution
-    private let parts: Tensor?  // of each thread but the first
+    private let others: Int  // threads but the first, each of which makes a part
 
     init(_ site: Site, _ weight: Parameter, _ shape: lane_convolution) throws {
         (compute, self.shape) = (site.compute, shape)
-        let others = min(compute.threads, site.output.value.blocks) - 1
-        parts = others > 0 ? try Tensor([others, weight.value.count]) : nil
+        others = min(compute.threads, site.output.value.blocks) - 1
+        try compute.reserveSharedScratch(others * weight.value.count)
     }
 
     /// - Parameters:
@@ -133,16 +133,15 @@ struct ConvolutionWeightGradient {
         let (kernels, count) = (compute.kernels, dw.count)
         withUnsafePointer(to: shape) { shape in
             compute.parallelWithIndex(dy.blocks) { thread, blocks in
-                var target = dw.pointer
-                if thread > 0, let parts { target = parts.pointer + (thread - 1) * count }
+                let target = thread == 0 ? dw.pointer : compute.sharedScratch + (thread - 1) * count
                 kernels.convolve_weight_gradient(
                     shape, x.pointer, dy.pointer, target, compute.scratch(of: thread), blocks.lowerBound,
                     blocks.upperBound)
             }
         }
-        guard let parts else { return }
-        for part in 0..<parts.shape[0] {
-            for i in 0..<count { dw[i] += parts[part * count + i] }
+        for part in 0..<others {
+            let sums = compute.sharedScratch + part * count
+            for i in 0..<count { dw[i] += sums[i] }
         }
     }
 }

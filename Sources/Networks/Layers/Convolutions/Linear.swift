@@ -50,7 +50,6 @@ final class LinearOperation: Operation {
     private let inputs: Int
     private let outputs: Int
     private let blocks: Int
-    private let inputColumns: Tensor?  // for the gradient by the weights
 
     init(_ site: Site, weight: Parameter, bias: Parameter?, positions: Int = 1) throws {
         self.site = site
@@ -59,7 +58,7 @@ final class LinearOperation: Operation {
         (inputs, outputs) = (site.inputs[0].value.elements / positions, site.output.value.elements / positions)
         blocks = site.output.value.blocks * positions
         let columns = (inputs + Batch.lanes - 1) / Batch.lanes * Batch.lanes
-        inputColumns = site.trains ? try Tensor([columns, blocks * Batch.lanes]) : nil
+        if site.trains { try site.compute.reserveSharedScratch(columns * blocks * Batch.lanes) }
         if site.trains || site.inputs[0].gradient != nil {
             try site.compute.reserveScratch(kernels.linear_scratch(inputs, outputs))
         }
@@ -78,15 +77,15 @@ final class LinearOperation: Operation {
 
     func backward() {
         guard let dy = site.output.gradient else { return }
-        if let dw = weight.gradient, let inputColumns {
-            let x = site.inputs[0].value
+        if let dw = weight.gradient, site.trains {
+            let (x, columns) = (site.inputs[0].value, site.compute.sharedScratch)
             site.compute.parallel((inputs + Batch.lanes - 1) / Batch.lanes) { range in
                 kernels.lanes_to_columns(
-                    x.pointer, inputColumns.pointer, blocks, inputs, range.lowerBound, range.upperBound)
+                    x.pointer, columns, blocks, inputs, range.lowerBound, range.upperBound)
             }
             site.compute.parallelWithIndex(outputs) { share, range in
                 kernels.linear_weight_gradient(
-                    inputColumns.pointer, dy.pointer, dw.pointer, site.compute.scratch(of: share), blocks, inputs,
+                    columns, dy.pointer, dw.pointer, site.compute.scratch(of: share), blocks, inputs,
                     outputs, range.lowerBound, range.upperBound)
             }
             if let db = bias?.gradient { kernels.channel_sums(dy.pointer, blocks, outputs, 1, db.pointer, 0, outputs) }

@@ -8,10 +8,11 @@ final class WinogradOperation: Operation {
     private let weight: Parameter
     private let bias: Parameter?
     private let shape: lane_winograd
-    private let transformed: Tensor
-    private let transposed: Tensor?
-    private let sums: Tensor?  // of each thread, for the gradient by the weights
-    private let biasSums: Tensor?  // and by the bias
+    private let transformed: TransformedWeights
+    private let transposed: TransformedWeights
+    private let parts: Int  // of the gradient by the weights, each of a thread
+    private let sumsOfThread: Int
+    private let biasSums: Tensor?
 
     /// Whether the algorithm fits the convolution and beats the direct one.
     static func pays(_ convolution: Convolution, upsampling: Int, _ compute: Compute) -> Bool {
@@ -36,11 +37,12 @@ final class WinogradOperation: Operation {
         let (weights, scratch, sumsOfThread) = withUnsafePointer(to: shape) {
             (kernels.winograd_weights($0), kernels.winograd_scratch($0), kernels.winograd_sums_size($0))
         }
+        self.sumsOfThread = sumsOfThread
         try compute.reserveScratch(scratch)
-        transformed = try Tensor([weights])
-        transposed = site.inputs[0].gradient == nil ? nil : try Tensor([weights])
-        let parts = min(compute.threads, site.output.value.blocks)
-        sums = site.trains ? try Tensor([parts, sumsOfThread]) : nil
+        transformed = try TransformedWeights(of: weight.value, count: weights, site)
+        transposed = try TransformedWeights(of: weight.value, count: weights, site)
+        parts = min(compute.threads, site.output.value.blocks)
+        if site.trains { try compute.reserveSharedScratch(parts * sumsOfThread) }
         biasSums = site.trains ? try Tensor([parts, convolution.geometry.outputs]) : nil
     }
 
@@ -49,13 +51,15 @@ final class WinogradOperation: Operation {
     func forward(training: Bool) {
         let (x, y) = (site.inputs[0].value, site.output.value)
         withUnsafePointer(to: shape) { shape in
-            site.compute.parallel(kernels.winograd_weight_tasks(shape)) { tasks in
-                kernels.winograd_transform_weights(
-                    shape, weight.value.pointer, transformed.pointer, tasks.lowerBound, tasks.upperBound)
+            let transformed = transformed.made { target in
+                site.compute.parallel(kernels.winograd_weight_tasks(shape)) { tasks in
+                    kernels.winograd_transform_weights(
+                        shape, weight.value.pointer, target, tasks.lowerBound, tasks.upperBound)
+                }
             }
             site.compute.parallelWithIndex(y.blocks) { thread, blocks in
                 kernels.winograd_convolve(
-                    shape, x.pointer, transformed.pointer, bias?.value.pointer, y.pointer,
+                    shape, x.pointer, transformed, bias?.value.pointer, y.pointer,
                     site.compute.scratch(of: thread), blocks.lowerBound, blocks.upperBound)
             }
         }
@@ -64,15 +68,17 @@ final class WinogradOperation: Operation {
     func backward() {
         guard let dy = site.output.gradient else { return }
         withUnsafePointer(to: shape) { shape in
-            if let dw = weight.gradient, let sums, let biasSums { weightGradient(shape, dy, dw, sums, biasSums) }
-            if let dx = site.inputs[0].gradient, let transposed {
-                site.compute.parallel(kernels.winograd_weight_tasks_transposed(shape)) { tasks in
-                    kernels.winograd_transform_weights_transposed(
-                        shape, weight.value.pointer, transposed.pointer, tasks.lowerBound, tasks.upperBound)
+            if let dw = weight.gradient, let biasSums { weightGradient(shape, dy, dw, biasSums) }
+            if let dx = site.inputs[0].gradient {
+                let transposed = transposed.made { target in
+                    site.compute.parallel(kernels.winograd_weight_tasks_transposed(shape)) { tasks in
+                        kernels.winograd_transform_weights_transposed(
+                            shape, weight.value.pointer, target, tasks.lowerBound, tasks.upperBound)
+                    }
                 }
                 site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
                     kernels.winograd_input_gradient(
-                        shape, dy.pointer, transposed.pointer, dx.pointer, site.compute.scratch(of: thread),
+                        shape, dy.pointer, transposed, dx.pointer, site.compute.scratch(of: thread),
                         blocks.lowerBound, blocks.upperBound)
                 }
             }
@@ -80,20 +86,49 @@ final class WinogradOperation: Operation {
     }
 
     private func weightGradient(
-        _ shape: UnsafePointer<lane_winograd>, _ dy: Batch, _ dw: Tensor, _ sums: Tensor, _ biasSums: Tensor
+        _ shape: UnsafePointer<lane_winograd>, _ dy: Batch, _ dw: Tensor, _ biasSums: Tensor
     ) {
-        let (x, parts, outputs) = (site.inputs[0].value, sums.shape[0], biasSums.shape[1])
+        let (x, sums, outputs) = (site.inputs[0].value, site.compute.sharedScratch, biasSums.shape[1])
         site.compute.parallelWithIndex(dy.blocks) { thread, blocks in
             kernels.winograd_weight_gradient(
-                shape, x.pointer, dy.pointer, sums.pointer + thread * sums.shape[1], biasSums.pointer + thread * outputs,
+                shape, x.pointer, dy.pointer, sums + thread * sumsOfThread, biasSums.pointer + thread * outputs,
                 site.compute.scratch(of: thread), blocks.lowerBound, blocks.upperBound)
         }
         site.compute.parallel(kernels.winograd_finish_tasks(shape)) { tasks in
             kernels.winograd_finish_weight_gradient(
-                shape, sums.pointer, parts, dw.pointer, tasks.lowerBound, tasks.upperBound)
+                shape, sums, parts, dw.pointer, tasks.lowerBound, tasks.upperBound)
         }
         if let db = bias?.gradient {
             for o in 0..<outputs { db[o] = (0..<parts).reduce(0) { $0 + biasSums[$1 * outputs + o] } }
         }
+    }
+}
+
+/// A convolution's weights as Winograd's algorithm takes them.
+///
+/// Those of a network that does not learn, such as a teacher, are kept from one pass to the next, unless they are larger than
+/// what the layer works on: then they are made anew each time in memory that all layers share, as are those that change.
+private final class TransformedWeights {
+    private let weight: Tensor
+    private let compute: Compute
+    private let kept: Tensor?
+    private var version: Int?
+
+    init(of weight: Tensor, count: Int, _ site: Site) throws {
+        (self.weight, compute) = (weight, site.compute)
+        let isWorthIt = !site.trains && count <= site.inputs[0].value.count + site.output.value.count
+        kept = isWorthIt ? try Tensor([count]) : nil
+        if kept == nil { try compute.reserveSharedScratch(count) }
+    }
+
+    /// Returns them as they are now; `transform` writes them.
+    func made(_ transform: (UnsafeMutablePointer<Float>) -> Void) -> UnsafeMutablePointer<Float> {
+        guard let kept else {
+            transform(compute.sharedScratch)
+            return compute.sharedScratch
+        }
+        if version != weight.version { transform(kept.pointer) }
+        version = weight.version
+        return kept.pointer
     }
 }
