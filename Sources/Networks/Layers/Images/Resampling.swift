@@ -53,9 +53,9 @@ package final class Resampling: Layer {
     }
 
     /// Where `size` rows or columns lie among `input` of them.
-    func places(_ size: Int, of input: Int) throws -> Places {
+    func places(_ size: Int, of input: Int) throws -> Table<lane_between> {
         let last = Double(input - 1)
-        return try Places(count: size) { i in
+        return try Table(count: size) { i in
             let place: Double =
                 switch alignment {
                 case .halfPixel: (Double(i) + 0.5) * Double(input) / Double(size) - 0.5
@@ -80,12 +80,12 @@ package final class Resampling: Layer {
 
 final class ResamplingOperation: Operation {
     private let site: Site
-    private let rows: Places
-    private let columns: Places
+    private let rows: Table<lane_between>
+    private let columns: Table<lane_between>
     private let planes: Int
     private let shape: lane_resampling
 
-    init(_ site: Site, rows: Places, columns: Places) {
+    init(_ site: Site, rows: Table<lane_between>, columns: Table<lane_between>) {
         (self.site, self.rows, self.columns) = (site, rows, columns)
         let (channels, height, width) = site.inputs[0].value.shape.channelsHeightWidth
         planes = channels * site.output.value.blocks
