@@ -352,7 +352,7 @@ dafl_status dafl_network_features(dafl_network *network, const float *images, in
  * Measures a classifier on labelled images.
  *
  * images: inputs [count, channels, height, width].
- * labels: the class of each, from 0 to outputs - 1.
+ * labels: the class of each, from 0 to outputs - 1; 0 or 1 of a network with one output, the logit of class 1.
  * count: how many, at least 1.
  * out: the share of images, in [0, 1], whose largest output is their label's.
  * Returns: DAFL_ERROR_DIVERGED when outputs are not finite, so that none is the largest.
@@ -373,7 +373,7 @@ dafl_status dafl_train_options_init(dafl_train_options *options, size_t struct_s
  * has come to.
  *
  * images: inputs [count, channels, height, width].
- * labels: the class of each, from 0 to outputs - 1.
+ * labels: the class of each, from 0 to outputs - 1; 0 or 1 of a network with one output, the logit of class 1.
  * count: how many, at least 1.
  * options: initialised before with dafl_train_options_init.
  * Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch or on_step returned.
@@ -432,7 +432,7 @@ typedef struct dafl_teacher {
     void *user_data;                   /* handed to the callbacks */
     int64_t input_shape[3];            /* channels, height, width of an image; a flat vector of d numbers is {d, 1, 1} */
     int64_t classes;                   /* length of a row of answers, at least 1. One number is that of class 1 of a two-class
-                                          teacher, whose student has two classes */
+                                          teacher */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
     dafl_teacher_forward_fn forward;   /* must not be NULL */
     dafl_teacher_backward_fn backward; /* may be NULL: a teacher without gradients, see `gradients` in the options */

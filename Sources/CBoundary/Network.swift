@@ -338,7 +338,7 @@ public func dafl_network_features(
 /// Measures a classifier on labelled images.
 ///
 /// - Parameter images: inputs [count, channels, height, width].
-/// - Parameter labels: the class of each, from 0 to outputs - 1.
+/// - Parameter labels: the class of each, from 0 to outputs - 1; 0 or 1 of a network with one output, the logit of class 1.
 /// - Parameter count: how many, at least 1.
 /// - Parameter out: the share of images, in [0, 1], whose largest output is their label's.
 /// - Returns: DAFL_ERROR_DIVERGED when outputs are not finite, so that none is the largest.
@@ -372,7 +372,7 @@ public func dafl_train_options_init(_ options: UnsafeMutablePointer<dafl_train_o
 /// distilled one is compared with. On failure, and when on_epoch or on_step stops it, the weights are those that it has come to.
 ///
 /// - Parameter images: inputs [count, channels, height, width].
-/// - Parameter labels: the class of each, from 0 to outputs - 1.
+/// - Parameter labels: the class of each, from 0 to outputs - 1; 0 or 1 of a network with one output, the logit of class 1.
 /// - Parameter count: how many, at least 1.
 /// - Parameter options: initialised before with `dafl_train_options_init`.
 /// - Returns: DAFL_ERROR_DIVERGED when the loss or a weight is no longer finite, or what on_epoch
@@ -421,7 +421,7 @@ private struct Examples {
         self.images = try require(images, "images")
         self.labels = try require(labels, "labels")
         self.count = try requireRows(count, of: network.inputShape.count)
-        let classes = network.outputShape.count
+        let classes = max(network.outputShape.count, 2)  // one output is the logit of the second of two
         for i in 0..<self.count where !(0..<Int64(classes)).contains(self.labels[i]) {
             throw DaflError.invalid("labels[\(i)]", self.labels[i], "from 0 to \(classes - 1)")
         }

@@ -49,6 +49,21 @@ import Training
         #expect(gradient.hasZeroUnusedLanes)
     }
 
+    @Test func aSingleLogitIsThatOfTheSecondOfTwoClasses() throws {
+        let (single, pairs) = ([[0.5], [-2], [3.0]], [[0, 0.5], [0, -2], [0, 3.0]])
+        let labels = [1, 1, 0]
+        let compute = try Compute(threads: 1)
+        let gradient = try Batch(samples: 3, shape: Shape([1]))
+        let value = try CrossEntropy(samples: 3, classes: Shape([1]), compute).evaluate(
+            try batch(single), labels: labels, gradient: gradient)
+        let byPairs = try Batch(samples: 3, shape: Shape([2]))
+        let expected = try CrossEntropy(samples: 3, classes: Shape([2]), compute).evaluate(
+            try batch(pairs), labels: labels, gradient: byPairs)
+        #expect(value == expected && value > 1)
+        #expect(gradient.rows.map { $0[0] } == byPairs.rows.map { $0[1] })
+        #expect(gradient.hasZeroUnusedLanes)
+    }
+
     @Test func crossEntropyOfLargeLogitsIsFinite() throws {
         let entropy = try CrossEntropy(samples: 2, classes: Shape([2]), Compute(threads: 1))
         let gradient = try Batch(samples: 2, shape: Shape([2]))

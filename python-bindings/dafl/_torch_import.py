@@ -34,8 +34,10 @@ def imported(module: torch.nn.Module, example: torch.Tensor, output: str | int |
     reasons = []
     for exporter in exporters:
         try:
-            with _quiet():
+            with _quiet() as heard:
                 data = exporter(module, torch.cat([example, example])[:2])  # of one image, exporters take its 1 for a constant
+            if any("to a Python boolean" in str(warning.message) for warning in heard):
+                raise ValueError("its forward branches on numbers of the images, and an export has one side only")
             network = Network.from_onnx(data)
             require_same(network, module, example)
             return network
@@ -112,8 +114,8 @@ def _exported(export: Callable[..., Any], module: torch.nn.Module, images: tuple
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings, logs and printed lines."""
+def _quiet() -> Iterator[list[warnings.WarningMessage]]:
+    """Without warnings, which it collects, logs and printed lines."""
     # PyTorch 2.13 takes this function itself for what it answers, and prints the graph of a failed export from C.
     asked = "_jit_is_onnx_log_enabled"
     is_logging = getattr(torch._C, asked, None)
@@ -125,9 +127,10 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(logging.CRITICAL + 1)
         if is_logging is not None and not is_logging():
             setattr(torch._C, asked, None)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
-            warnings.simplefilter("ignore")
-            yield
+        with (warnings.catch_warnings(record=True) as heard, contextlib.redirect_stdout(unheard),
+              contextlib.redirect_stderr(unheard)):
+            warnings.simplefilter("always")
+            yield heard
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

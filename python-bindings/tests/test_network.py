@@ -307,3 +307,19 @@ def test_copies_live_without_the_original(architecture, copied):
     gc.collect()
     assert (other.info, other.threads) == (info, 1)
     assert_equal_states(other.state_dict(), state)
+
+
+def test_one_output_is_the_logit_of_the_second_of_two_classes():
+    network = dafl.Network("mlp-12-5-1", seed=2)
+    x = np.random.default_rng(0).standard_normal((400, 12)).astype(np.float32)
+    labels = (x[:, 0] + x[:, 1] > 0).astype(int)
+    network.train(x, labels, epochs=30, batch_size=32, learning_rate=1e-2)
+    assert network.evaluate(x, labels) > 0.95
+    with pytest.raises(dafl.errors.InvalidArgument, match="from 0 to 1"):
+        network.evaluate(x, labels + 1)
+
+
+def test_an_even_plane_has_an_instance_norm_of_zero():
+    for kind in ("instance_norm", "layer_norm"):
+        network = dafl.Network({"input": [4, 12, 12], "nodes": [{"kind": kind}, {"kind": "flatten"}]})
+        assert abs(network.predict(np.full((20, 4, 12, 12), 300.3, np.float32))).max() < 1e-3

@@ -17,6 +17,14 @@ def session(path: Path) -> runtime.InferenceSession:
     return runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
+def test_a_single_logits_softmax_is_its_sigmoid(tmp_path):
+    made = dafl.Network("mlp-12-5-1", seed=2)
+    made.save(tmp_path / "single.onnx", softmax=True)
+    batch = images(made, 5)
+    (found,) = session(tmp_path / "single.onnx").run(None, {"input": batch.reshape(5, 12)})
+    assert np.allclose(found, 1 / (1 + np.exp(-made.predict(batch))), atol=1e-6) and 0 < found.min() < found.max() < 1
+
+
 def check(architecture: str, path: Path) -> None:
     made = network(architecture)
     made.save(path)

@@ -182,6 +182,22 @@ def test_a_module_that_no_layers_stand_for():
         dafl.torch.import_module(len, rows())
 
 
+def test_a_module_that_branches_on_the_images():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(12, 3)
+
+        def forward(self, x):
+            x = x.flatten(1)
+            return self.layer(x) if x.sum() > 0 else self.layer(-x)
+
+    for seed in range(6):
+        torch.manual_seed(seed)
+        with pytest.raises(ValueError, match="cannot be imported"):
+            dafl.torch.import_module(Two().eval(), torch.randn(4, 3, 2, 2))
+
+
 def test_a_module_that_answers_with_more():
     class Named(nn.Module):
         def __init__(self) -> None:

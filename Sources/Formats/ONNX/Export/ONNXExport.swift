@@ -30,7 +30,7 @@ extension Network {
     private func head(softmax: Bool?) -> Graph.Interface.Head {
         guard let softmax else { return graph.interface.head }
         if !softmax { return .none }
-        return graph.interface.head == .sigmoid ? .sigmoid : .softmax
+        return graph.interface.head == .sigmoid || outputShape.count == 1 ? .sigmoid : .softmax
     }
 }
 
