@@ -215,6 +215,7 @@ extension QueriedTeacher {
         switch options.imageSource {
         case .generator: return try GeneratorSource(differentiable, options, compute)
         case .noise: return try NoiseSource(teacher, options, compute)
+        case .procedural: return try ProceduralSource(teacher, units, options, compute)
         case .data:
             guard let data = options.data else { throw DaflError.invalid("images", "NULL", "those to learn from") }
             return try DataSource(data, units?.units, teacher, options, compute)

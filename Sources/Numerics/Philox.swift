@@ -22,6 +22,7 @@ package struct Philox {
         case differences = 9
         case examination = 10
         case dropout = 11
+        case pictures = 12
     }
 
     private let key: (UInt32, UInt32)

@@ -515,14 +515,15 @@ static void test_generators(void) {
 
 static void test_image_sources(void) {
     dafl_network *network = make_network("mlp-64-16-4", 9);
-    static const char *const sources[] = {"generator", "noise"}, *const schedules[] = {"constant", "cosine", "step"};
-    for (int i = 0; i < 6; i++) {
+    static const char *const sources[] = {"generator", "noise", "procedural"}, *const schedules[] = {"constant", "cosine", "step"};
+    for (int i = 0; i < 9; i++) {
         dafl_distillation_options options = small_options();
-        options.image_source = sources[i % 2];
-        options.student_schedule = schedules[i % 3];
-        options.replay_capacity = i < 3 ? 64 : 0;
-        options.restart_steps = i == 4 ? 2 : 0;
-        options.augmentation = i % 2;
+        options.image_source = sources[i % 3];
+        options.student_schedule = schedules[i / 3];
+        options.replay_capacity = i % 2 ? 0 : 64;
+        options.restart_steps = i == 6 ? 2 : 0;
+        options.augmentation = i < 6;
+        options.generator = "convolution"; /* the vectors are images of 8 x 8 */
         dafl_distillation *distillation = NULL;
         WORKS(dafl_distillation_create_from_network(network, &options, &distillation));
         WORKS(dafl_distillation_run(distillation, NULL, NULL));

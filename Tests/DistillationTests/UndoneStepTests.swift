@@ -17,7 +17,7 @@ struct UndoneStepTests {
     }()
 
     @Test(
-        arguments: [DistillationOptions.ImageSourceKind.generator, .noise, .data, .metadata],
+        arguments: [DistillationOptions.ImageSourceKind.generator, .noise, .data, .metadata, .procedural],
         [DistillationOptions.GradientKind.auto, .student, .differences])
     func failedStepsLeaveNoTrace(source: DistillationOptions.ImageSourceKind, gradients: DistillationOptions.GradientKind) throws {
         // Metadata needs gradients by features, which the student has none of.

@@ -209,9 +209,12 @@ def test_no_convolution_makes_a_vector_that_is_no_square():
     assert raised.value.status == errors.UNSUPPORTED
 
 
-def test_noise_as_data_trains_a_student(numpy_teacher):
-    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"image_source": "noise"})
+@pytest.mark.parametrize("source", ["noise", "procedural"])
+def test_images_that_are_not_learned_train_a_student(numpy_teacher, source):
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"image_source": source})
     distillation.run()
+    images, _ = distillation.generate(5)
+    assert images.shape == (5, 1, 8, 8) and np.isfinite(images).all()
     assert np.isfinite(distillation.student().state_dict()["fc1.weight"]).all()
 
 

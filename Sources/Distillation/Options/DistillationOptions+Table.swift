@@ -65,8 +65,11 @@ extension DistillationOptions: OptionTable {
             /// ones become their negatives; the teacher is queried again about them. Vectors that `generator` does not take for
             /// images, and images with a side below 4, are left alone.
             .real("augmentation", \.augmentation, 0...10, 1, 0),
-            /// Where the images come from. Others than "generator" are for comparison, and for who has data. "noise": standard
-            /// normal images. "data": the option `images`. "metadata": images from what was noted of the teacher's features.
+            /// Where the images come from. "procedural": drawn strokes, shapes and noise of which the teacher is sure, sixteen
+            /// queried for each that is kept; for teachers with batch normalisation and a global mean, and for those without gradients.
+            /// It takes images, and vectors that `generator` takes for such. The others are for comparison, and for who has data.
+            /// "noise": standard normal images. "data": the option `images`. "metadata": images from what was noted of the
+            /// teacher's features.
             .choice("image_source", \.imageSource, ImageSourceKind.self, .generator, .generator),
             /// Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate
             /// the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite differences of

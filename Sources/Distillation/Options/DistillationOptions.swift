@@ -4,7 +4,7 @@ import Training
 
 /// How a distillation works. `DistillationOptions+Table.swift` says what each option is.
 package struct DistillationOptions {
-    package enum ImageSourceKind: String, CaseIterable { case generator, noise, data, metadata }
+    package enum ImageSourceKind: String, CaseIterable { case generator, noise, data, metadata, procedural }
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
     package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
 

@@ -9,6 +9,12 @@ struct TeacherUnits {
     /// What its inputs lie in, where the host says so.
     var range: ClosedRange<Float>?
 
+    /// The range's ends in standardised units; nil where no range is known.
+    var standardisedRange: ClosedRange<Float>? {
+        let (mean, deviation) = (units.mean.value[0], units.deviation.value[0])
+        return range.map { ($0.lowerBound - mean) / deviation...($0.upperBound - mean) / deviation }
+    }
+
     /// The same for a network that takes or makes the teacher's inputs in another shape.
     func viewed(as other: Shape) throws -> InputUnits { try units.viewed(from: shape, as: other) }
 

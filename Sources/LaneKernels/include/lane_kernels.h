@@ -445,6 +445,23 @@ typedef struct lane_kernels {
     void (*smooth)(const float *from, float *to, const float *shares, const float *factors, ptrdiff_t channels,
                    ptrdiff_t height, ptrdiff_t width, ptrdiff_t first_sample, ptrdiff_t end_sample);
 
+    // --- pictures drawn in rows, a plane [height, width] at a time ----------------------------------------------------
+    // squares = min(squares, squared distance to the line through points [count][2], (x, y)) for pixels within reach of it.
+    void (*approach)(float *squares, const float *points, ptrdiff_t count, float reach, ptrdiff_t height, ptrdiff_t width);
+    // x = rise(sharpness (half - sqrt(x))), where rise goes from 0 at -3 to 1 at 3 as a sigmoid does.
+    void (*thicken)(float *x, float half, float sharpness, ptrdiff_t count);
+    // x = rise(gain (x - pivot)).
+    void (*threshold)(float *x, float pivot, float gain, ptrdiff_t count);
+    // plane += weight times grid [rows, columns] enlarged to it, bilinear between centres of cells.
+    void (*enlarge)(const float *grid, ptrdiff_t rows, ptrdiff_t columns, float weight, float *plane, ptrdiff_t height,
+                    ptrdiff_t width);
+    // mask = rise(sharpness radius (1 - r)), where r is the distance from 0 of (map0 + map1 x + map2 y, map3 + map4 x + map5 y), or
+    // with is_box its larger coordinate.
+    void (*cover)(float *mask, const float *map, int is_box, float radius, float sharpness, ptrdiff_t height,
+                  ptrdiff_t width);
+    // plane += mask (low + span texture - plane).
+    void (*lay)(float *plane, const float *mask, const float *texture, float low, float span, ptrdiff_t count);
+
     // --- one image ----------------------------------------------------------------------------------------------------
     // y from x: pixels first ..< end of all blocks, of which each has shape->pixels.
     void (*single_convolve)(const lane_single_convolution *shape, const float *x, const float *weights, float *y,

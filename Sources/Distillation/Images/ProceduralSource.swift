@@ -1,0 +1,84 @@
+import Numerics
+import Training
+
+/// `ProceduralPictures` that the teacher is sure of, balanced over its classes: for teachers whose gradients lead a generator
+/// astray, as those with batch normalisation and a global mean do.
+///
+/// A step draws several times as many pictures as it needs, asks the teacher about all, and keeps as many of each class as there
+/// are, those first that the teacher is surest of. Of labels, which are all as sure, the first come. No gradients are asked for.
+final class ProceduralSource: ImageSource {
+    let images: Batch
+    private let pictures: ProceduralPictures
+    private let candidates: Batch
+    private let teacher: any TeacherPass
+    private let rows: Tensor  // [candidates, image]
+    private let logits: Tensor  // [candidates, K]
+    private let features: Tensor?  // [candidates, F]
+    private let picks: Indices
+    private let keptLogits: Batch
+    private let keptFeatures: Batch?
+    private let loss: GeneratorLoss
+    private let seed: UInt64
+    private let compute: Compute
+    /// Batches of candidates so far.
+    private var drawn = 0
+    private var keptDrawn = 0
+
+    /// Candidates for each picture that is kept.
+    static let choice = 16
+
+    /// - Throws: `unsupported` when the teacher's inputs are no images of 4 pixels to a side or more, `outOfMemory`.
+    init(_ teacher: any Teacher, _ units: TeacherUnits?, _ options: DistillationOptions, _ compute: Compute) throws {
+        let input = teacher.inputShape
+        guard let image = options.generator.image(of: input), min(image.height, image.width) >= 4 else {
+            throw DaflError(
+                .unsupported,
+                "image_source \"procedural\" draws images of at least 4 x 4 pixels, and vectors that generator \"convolution\" or "
+                    + "\"auto\" takes for such; for the teacher's input_shape \(input) use \"generator\"")
+        }
+        let (n, classes) = (options.batchSize, teacher.classes)
+        pictures = try ProceduralPictures(image, standardised: units?.standardisedRange, compute)
+        candidates = try Batch(samples: n, shape: input)
+        images = try Batch(samples: n, shape: input)
+        self.teacher = try teacher.plan(candidates, gradients: false, compute)
+        rows = try Tensor([Self.choice * n, input.count])
+        logits = try Tensor([Self.choice * n, classes])
+        features = teacher.features > 0 ? try Tensor([Self.choice * n, teacher.features]) : nil
+        picks = try Indices(count: n)
+        keptLogits = try Batch(samples: n, shape: Shape([classes]))
+        keptFeatures = teacher.features > 0 ? try Batch(samples: n, shape: Shape([teacher.features])) : nil
+        loss = try GeneratorLoss(options.lossWeights, samples: n, classes: classes, compute)
+        seed = options.seed
+        self.compute = compute
+    }
+
+    func keep() { keptDrawn = drawn }
+    func undo() { drawn = keptDrawn }
+
+    var targets: Targets { Targets(logits: keptLogits, features: keptFeatures) }
+
+    func next() throws -> GeneratorLoss.Value {
+        pictures.draw(seed: seed, first: drawn * picks.count, count: Self.choice * picks.count, rows: rows.pointer)
+        drawn += Self.choice
+        for part in 0..<Self.choice {
+            let start = part * picks.count
+            candidates.load(rows: rows.pointer + start * images.elements, compute)
+            try teacher.forward()
+            teacher.logits.store(rows: logits.pointer + start * keptLogits.elements, compute)
+            if let features, let new = teacher.features {
+                new.store(rows: features.pointer + start * new.elements, compute)
+            }
+        }
+        ClassBalance(logits: logits).keep(picks, first: drawn / Self.choice % keptLogits.elements)
+        images.load(rows: rows.pointer, picks: picks.pointer, compute)
+        keptLogits.load(rows: logits.pointer, picks: picks.pointer, compute)
+        if let features { keptFeatures?.load(rows: features.pointer, picks: picks.pointer, compute) }
+        return loss.evaluate(logits: keptLogits, features: keptFeatures, logitsGradient: nil, featuresGradient: nil)
+    }
+
+    /// As drawn, before the teacher chooses: to look at pictures is no question to it.
+    func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
+        let seed = UInt64(random.next()) | UInt64(random.next()) << 32
+        pictures.draw(seed: seed, first: 0, count: count, rows: rows)
+    }
+}
