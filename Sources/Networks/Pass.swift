@@ -74,7 +74,8 @@ package final class Pass {
         var values: [Int: Batch] = [Network.input: input]
         var reserved: [Int: MemoryPlan.Reservation] = [:]
         for (time, step) in steps.enumerated() {
-            let reads = hasGradients ? step.layer.backwardReads(trains: gradients.contains(.weights)) : []
+            var reads = hasGradients ? step.layer.backwardReads(trains: gradients.contains(.weights)) : []
+            if statisticsWeight != 0, step.layer is BatchNorm { reads.insert(.inputs) }
             if visible.contains(step.node) {
                 values[step.node] = try own(step.node)
             } else {

@@ -36,7 +36,8 @@ package final class BatchNorm: FusibleLayer {
         return input
     }
 
-    package func backwardReads(trains: Bool) -> BackwardReads { .inputs }
+    /// With the running statistics it is a line, and its gradient the slope.
+    package func backwardReads(trains: Bool) -> BackwardReads { trains ? .inputs : [] }
 
     package func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, self, slope: 1) }
 
@@ -59,7 +60,7 @@ final class ActivatedBatchNorm: Layer {
 
     func outputShape(_ inputs: [Shape]) throws -> Shape { try normalisation.outputShape(inputs) }
 
-    func backwardReads(trains: Bool) -> BackwardReads { normalisation.backwardReads(trains: trains) }
+    func backwardReads(trains: Bool) -> BackwardReads { .inputs }
 
     func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, normalisation, slope: slope) }
 }
@@ -76,6 +77,7 @@ final class BatchNormOperation: Operation {
     private let shift: Tensor
     private let meanGradient: Tensor
     private let meanGradientXhat: Tensor
+    private let zero: Tensor
     private var usesBatchStatistics = false
     private let comparison: StatisticsComparison?
 
@@ -90,7 +92,7 @@ final class BatchNormOperation: Operation {
         inverseDeviation = try Tensor(perChannel)
         scale = try Tensor(perChannel)
         shift = try Tensor(perChannel)
-        meanGradient = try Tensor(perChannel)
+        (meanGradient, zero) = (try Tensor(perChannel), try Tensor(perChannel))
         meanGradientXhat = try Tensor(perChannel)
         comparison = site.statisticsWeight != 0 ? try StatisticsComparison(site, layer) : nil
     }
@@ -108,6 +110,7 @@ final class BatchNormOperation: Operation {
     func forward(training: Bool) {
         let (x, y) = (site.inputs[0].value, site.output.value)
         usesBatchStatistics = training
+        precondition(!training || site.trains || site.output.gradient == nil, "a pass that trains gives the gradients by weights")
         if training {
             site.compute.parallel(channels) { range in
                 kernels.channel_statistics(
@@ -144,7 +147,24 @@ final class BatchNormOperation: Operation {
     /// With g the gradient by the normalised x and xhat = (x - mean) / deviation: dbias = sum g, dweight = sum g xhat, and in
     /// training dx = scale (g - mean(g) - xhat mean(g xhat)), because the statistics depend on x too.
     func backward() {
-        withUnsafePointer(to: shape) { backward($0) }
+        if !site.trains, slope == 1 {
+            scaleGradient()
+        } else {
+            withUnsafePointer(to: shape) { backward($0) }
+        }
+        if let dx = site.inputs[0].gradient { comparison?.addGradient(to: dx) }
+    }
+
+    /// With the running statistics: dx = scale dy. Does not read x, which need not be kept.
+    private func scaleGradient() {
+        guard let dy = site.output.gradient, let dx = site.inputs[0].gradient else { return }
+        var shape = shape
+        shape.shift = UnsafePointer(zero.pointer)
+        withUnsafePointer(to: shape) { shape in
+            site.compute.parallel(channels) { range in
+                kernels.normalise(dy.pointer, dx.pointer, shape, range.lowerBound, range.upperBound)
+            }
+        }
     }
 
     private func backward(_ shape: UnsafePointer<lane_normalisation>) {
@@ -170,6 +190,5 @@ final class BatchNormOperation: Operation {
                 x.pointer, dy.pointer, dx.pointer, shape, meanGradient.pointer, meanGradientXhat.pointer,
                 range.lowerBound, range.upperBound)
         }
-        comparison?.addGradient(to: dx)
     }
 }
