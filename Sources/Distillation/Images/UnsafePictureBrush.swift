@@ -1,4 +1,5 @@
 import Glibc
+import LaneKernels
 import Numerics
 
 /// Draws planes [height, width] of numbers from 0 to 1, each from random numbers of its own. Lengths go with the shorter side:
@@ -17,7 +18,7 @@ struct UnsafePictureBrush {
 
     private static let segments = 12
     /// Cells of noise along a side.
-    private static let finest = 64
+    private static let finest = Int(LANE_CELLS)
 
     /// Floats of scratch that a brush needs.
     static func scratch(height: Int, width: Int) -> Int {
@@ -114,9 +115,9 @@ struct UnsafePictureBrush {
         drawNoise(texture)
         plane.update(repeating: 0, count: area)
         for _ in 0...random.next(below: 4) {
-            coverShape(least: 0.06, most: 0.4, power: 1)
+            let part = coverShape(least: 0.06, most: 0.4, power: 1)
             let low = random.nextUniform()
-            kernels.lay(plane, mask, texture, low, (1 - low) * random.nextUniform(), area)
+            lay(plane, part, low, (1 - low) * random.nextUniform())
         }
     }
 
@@ -127,30 +128,42 @@ struct UnsafePictureBrush {
         let saturation = random.nextUniform()
         colour(texture, channels: channels, saturation: saturation, picture)
         for _ in 0..<4 + random.next(below: 16) {
-            coverShape(least: 0.06, most: 0.6, power: 2)
+            let part = coverShape(least: 0.06, most: 0.6, power: 2)
             let contrast = random.nextUniform() * random.nextUniform()
             let (from, to) = (random.nextUniform(), random.nextUniform())
             for channel in 0..<channels {
                 let low = tone(from, saturation), high = tone(to, saturation)
-                kernels.lay(picture + channel * area, mask, texture, low, contrast * (high - low), area)
+                lay(picture + channel * area, part, low, contrast * (high - low))
             }
         }
     }
 
-    /// Writes a shape to `mask`, with radii from `least` to `most` of the shorter side, where p(r) is as r^-(power + 1).
-    private mutating func coverShape(least: Float, most: Float, power: Float) {
+    /// Fills what the mask covers in a part of a plane with `low` and up to `span` more, as the texture goes.
+    private func lay(_ plane: UnsafeMutablePointer<Float>, _ part: Range<Int>, _ low: Float, _ span: Float) {
+        let start = part.lowerBound
+        kernels.lay(plane + start, mask + start, texture + start, low, span, part.count)
+    }
+
+    /// Writes a shape to `mask`, with radii from `least` to `most` of the shorter side, where p(r) is as r^-(power + 1). Returns
+    /// the pixels of the rows that it reaches, which alone are written.
+    private mutating func coverShape(least: Float, most: Float, power: Float) -> Range<Int> {
         let side = Float(min(height, width))
         let share = 1 - random.nextUniform() * (1 - powf(least / most, power))
         let radius = max(1, side * least * powf(share, -1 / power)), other = max(1, radius * uniform(0.4, 1))
         let angle = uniform(0, .pi), (x, y) = (uniform(0, Float(width)), uniform(0, Float(height)))
         let (cosine, sine) = (cosf(angle), sinf(angle))
-        points[0] = (-cosine * x - sine * y) / radius
+        let isBox = random.nextUniform() < 0.4, sharpness = sharpness()
+        // To a box's corners and the end of its soft edge, which is as wide along the shape as its coordinates are stretched.
+        let reach = (isBox ? 1.42 : 1) * radius * (1 + 3 / (sharpness * other))
+        let top = Int(max(0, y - reach)), bottom = Int(min(Float(height), y + reach + 1))
+        points[0] = (-cosine * x - sine * (y - Float(top))) / radius
         points[1] = cosine / radius
         points[2] = sine / radius
-        points[3] = (sine * x - cosine * y) / other
+        points[3] = (sine * x - cosine * (y - Float(top))) / other
         points[4] = -sine / other
         points[5] = cosine / other
-        kernels.cover(mask, points, random.nextUniform() < 0.4 ? 1 : 0, other, sharpness(), height, width)
+        kernels.cover(mask + top * width, points, isBox ? 1 : 0, other, sharpness, bottom - top, width)
+        return top * width..<bottom * width
     }
 
     /// From a plane to channels that go from one colour to another with it.

@@ -20,6 +20,8 @@
 #define LANE_COUNT 16
 // Dimensions of a walk, the blocks included.
 #define LANE_DIMENSIONS 6
+// Columns of a grid that is enlarged to a picture, at most.
+#define LANE_CELLS 64
 
 #pragma clang assume_nonnull begin
 
@@ -452,7 +454,7 @@ typedef struct lane_kernels {
     void (*thicken)(float *x, float half, float sharpness, ptrdiff_t count);
     // x = rise(gain (x - pivot)).
     void (*threshold)(float *x, float pivot, float gain, ptrdiff_t count);
-    // plane += weight times grid [rows, columns] enlarged to it, bilinear between centres of cells.
+    // plane += weight times grid [rows, columns] enlarged to it, bilinear between centres of cells; at most LANE_CELLS columns.
     void (*enlarge)(const float *grid, ptrdiff_t rows, ptrdiff_t columns, float weight, float *plane, ptrdiff_t height,
                     ptrdiff_t width);
     // mask = rise(sharpness radius (1 - r)), where r is the distance from 0 of (map0 + map1 x + map2 y, map3 + map4 x + map5 y), or
