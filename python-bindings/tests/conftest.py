@@ -1,6 +1,7 @@
 """Small teachers and distillations: a step takes milliseconds."""
 
 import ctypes
+import signal
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 import dafl
 from dafl._callbacks import Callbacks
 from dafl._library import DistillationOptions, Handle, assign, check, initialised, library
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which some of them are about.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = {"student": "mlp-64-8-4", "steps": 4, "batch_size": 16, "student_steps": 2, "replay_capacity": 64,
          "generator_width": 8, "latent_size": 8, "threads": 1}
