@@ -98,7 +98,6 @@ private final class CallbackTeacherPass: TeacherPass {
     func backward() throws {
         guard let imagesGradient, let imageGradientRows else { return }
         images.store(rows: imageRows.pointer, compute)
-        imagesGradient.fill(0)
         if let backward = teacher.backward, let logitsGradient {
             logitsGradient.store(rows: logitRows.pointer, compute)
             if let featureRows { featuresGradient?.store(rows: featureRows.pointer, compute) }
@@ -108,6 +107,8 @@ private final class CallbackTeacherPass: TeacherPass {
                 imageGradientRows.pointer)
             guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's backward") }
             imagesGradient.load(rows: imageGradientRows.pointer, compute)
+        } else {
+            imagesGradient.fill(0)
         }
         if let regularize = teacher.regularizer, let regularizerGradient {
             imageGradientRows.fill(.nan)

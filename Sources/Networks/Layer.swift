@@ -14,6 +14,8 @@ package protocol Layer: AnyObject {
     func plan(_ site: Site) throws -> any Operation
     /// Which of its activations its backward pass reads, that are to be kept until then. The default: all.
     func backwardReads(trains: Bool) -> BackwardReads
+    /// What it reads besides where it compares statistics, see `Pass.statisticsDistance`. The default: nothing.
+    var statisticsReads: BackwardReads { get }
 }
 
 /// What a backward pass reads of the forward pass.
@@ -27,6 +29,7 @@ package struct BackwardReads: OptionSet {
 extension Layer {
     package var parameters: [Parameter] { [] }
     package func backwardReads(trains: Bool) -> BackwardReads { [.inputs, .output] }
+    package var statisticsReads: BackwardReads { [] }
     package func multiplyAdds(_ inputs: [Shape], output: Shape) -> Int { 0 }
 }
 

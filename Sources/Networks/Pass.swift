@@ -75,7 +75,7 @@ package final class Pass {
         var reserved: [Int: MemoryPlan.Reservation] = [:]
         for (time, step) in steps.enumerated() {
             var reads = hasGradients ? step.layer.backwardReads(trains: gradients.contains(.weights)) : []
-            if statisticsWeight != 0, step.layer is BatchNorm { reads.insert(.inputs) }
+            if statisticsWeight != 0 { reads.formUnion(step.layer.statisticsReads) }
             if visible.contains(step.node) {
                 values[step.node] = try own(step.node)
             } else {

@@ -82,9 +82,7 @@ final class DifferencesTeacher: WrappingTeacher {
                     for pixel in 0..<images.elements { byImages[i, pixel] += slope * direction[i, pixel] }
                 }
             }
-            guard let byRegularizer = wrapped.imagesGradient else { return }
-            try wrapped.backward()
-            byImages.add(byRegularizer, times: 1)
+            try addRegularizer(to: byImages)
         }
 
         func keep() { keptRandom = random }

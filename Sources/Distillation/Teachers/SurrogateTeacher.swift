@@ -39,9 +39,7 @@ final class SurrogateTeacher: WrappingTeacher {
         func backward() throws {
             student.forward()
             student.backward()
-            guard let byRegularizer = wrapped.imagesGradient else { return }
-            try wrapped.backward()
-            imagesGradient?.add(byRegularizer, times: 1)
+            try addRegularizer(to: imagesGradient)
         }
     }
 }

@@ -88,4 +88,11 @@ extension WrappingTeacherPass {
     func forward() throws { try wrapped.forward() }
     func keep() { wrapped.keep() }
     func undo() { wrapped.undo() }
+
+    /// For a pass that has gradients of its own by the answers, where the one it wraps was planned for w dR/dx alone: adds that.
+    func addRegularizer(to gradient: Batch?) throws {
+        guard let byRegularizer = wrapped.imagesGradient else { return }
+        try wrapped.backward()
+        gradient?.add(byRegularizer, times: 1)
+    }
 }

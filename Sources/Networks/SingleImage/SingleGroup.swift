@@ -108,8 +108,7 @@ extension SingleGroup {
         let (inputs, outputs) = (geometry.inputs, geometry.outputs)
         // With few tiles the products wait for their own sums, and for weights where these leave the cache.
         let weighs = max(tiles, 36 * inputs * outputs > 1 << 18 ? 12 : 4)
-        return geometry.kernel.isBoth(3) && geometry.stride.isBoth(1) && geometry.dilation.isBoth(1) && geometry.groups == 1
-            && inputs * outputs >= 4 * (inputs + outputs) && height * width >= 6 * weighs
+        return geometry.fitsWinograd && inputs * outputs >= 4 * (inputs + outputs) && height * width >= 6 * weighs
     }
 }
 

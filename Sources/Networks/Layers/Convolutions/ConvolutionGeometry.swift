@@ -29,6 +29,9 @@ struct ConvolutionGeometry {
     /// Pixels from the first tap to the last, both included.
     var span: Extent { Extent(y: (kernel.y - 1) * dilation.y + 1, x: (kernel.x - 1) * dilation.x + 1) }
 
+    /// Whether Winograd's algorithm for 3 x 3 kernels fits the taps and channels.
+    var fitsWinograd: Bool { kernel.isBoth(3) && stride.isBoth(1) && dilation.isBoth(1) && groups == 1 }
+
     /// For the kernels: the convolution of an image to a result.
     func sizes(from image: Shape, to result: Shape) -> lane_convolution {
         let ((inputs, height, width), (outputs, rows, columns)) = (image.channelsHeightWidth, result.channelsHeightWidth)

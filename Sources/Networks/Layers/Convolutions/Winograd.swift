@@ -20,8 +20,8 @@ final class WinogradOperation: Operation {
         let (inputs, outputs) = (geometry.inputs, geometry.outputs)
         // The transforms cost about as much as so many multiplications for each channel.
         let transforms = upsampling == 2 ? 2 : 4
-        return compute.usesWinograd && geometry.kernel.isBoth(3) && geometry.stride.isBoth(1) && geometry.padding.isAll(1)
-            && geometry.dilation.isBoth(1) && geometry.groups == 1 && inputs * outputs >= transforms * (inputs + outputs)
+        return compute.usesWinograd && geometry.fitsWinograd && geometry.padding.isAll(1)
+            && inputs * outputs >= transforms * (inputs + outputs)
     }
 
     /// - Parameter upsampling: 2 to convolve the input's upsampling by 2, else 1.

@@ -38,6 +38,7 @@ package final class BatchNorm: FusibleLayer {
 
     /// With the running statistics it is a line, and its gradient the slope.
     package func backwardReads(trains: Bool) -> BackwardReads { trains ? .inputs : [] }
+    package var statisticsReads: BackwardReads { .inputs }
 
     package func plan(_ site: Site) throws -> any Operation { try BatchNormOperation(site, self, slope: 1) }
 
@@ -92,8 +93,9 @@ final class BatchNormOperation: Operation {
         inverseDeviation = try Tensor(perChannel)
         scale = try Tensor(perChannel)
         shift = try Tensor(perChannel)
-        (meanGradient, zero) = (try Tensor(perChannel), try Tensor(perChannel))
+        meanGradient = try Tensor(perChannel)
         meanGradientXhat = try Tensor(perChannel)
+        zero = try Tensor(perChannel)
         comparison = site.statisticsWeight != 0 ? try StatisticsComparison(site, layer) : nil
     }
 
@@ -170,12 +172,12 @@ final class BatchNormOperation: Operation {
     private func backward(_ shape: UnsafePointer<lane_normalisation>) {
         guard let dy = site.output.gradient else { return }
         let x = site.inputs[0].value
-        site.compute.parallel(channels) { range in
-            kernels.normalisation_sums(
-                x.pointer, dy.pointer, shape, meanGradient.pointer, meanGradientXhat.pointer, range.lowerBound,
-                range.upperBound)
-        }
-        if site.trains {
+        if site.trains {  // else nobody asks for the sums, which stay zero
+            site.compute.parallel(channels) { range in
+                kernels.normalisation_sums(
+                    x.pointer, dy.pointer, shape, meanGradient.pointer, meanGradientXhat.pointer, range.lowerBound,
+                    range.upperBound)
+            }
             layer.bias?.gradient?.load(meanGradient)
             layer.weight?.gradient?.load(meanGradientXhat)
         }
