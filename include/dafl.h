@@ -553,12 +553,12 @@ typedef struct dafl_distillation_options {
      * generated ones become their negatives; the teacher is queried again about them. Vectors that generator does
      * not take for images, and images with a side below 4, are left alone. 0 to 10; 1 | 0. */
     double augmentation;
-    /* Where the images come from. "procedural": drawn strokes, shapes and noise of which the teacher is sure,
-     * sixteen queried for each that is kept; for teachers with batch normalisation and a global mean, and for those
-     * without gradients. It takes images, and vectors that generator takes for such. The others are for comparison,
-     * and for who has data. "noise": standard normal images. "data": the option images. "metadata": images from what
-     * was noted of the teacher's features. "generator", "noise", "data", "metadata" or "procedural"; "generator" |
-     * "generator". */
+    /* Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with
+     * several channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each
+     * that is kept. For teachers of digits with batch normalisation and a global mean, and those without gradients;
+     * it takes images, and vectors that generator takes for such. The others are for comparison, and for who has
+     * data. "noise": standard normal images. "data": the option images. "metadata": images from what was noted of
+     * the teacher's features. "generator", "noise", "data", "metadata" or "procedural"; "generator" | "generator". */
     const char *image_source;
     /* Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to
      * approximate the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite

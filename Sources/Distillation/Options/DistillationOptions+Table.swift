@@ -65,9 +65,10 @@ extension DistillationOptions: OptionTable {
             /// ones become their negatives; the teacher is queried again about them. Vectors that `generator` does not take for
             /// images, and images with a side below 4, are left alone.
             .real("augmentation", \.augmentation, 0...10, 1, 0),
-            /// Where the images come from. "procedural": drawn strokes, shapes and noise of which the teacher is sure, sixteen
-            /// queried for each that is kept; for teachers with batch normalisation and a global mean, and for those without gradients.
-            /// It takes images, and vectors that `generator` takes for such. The others are for comparison, and for who has data.
+            /// Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with several
+            /// channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is kept. For
+            /// teachers of digits with batch normalisation and a global mean, and those without gradients; it takes images, and
+            /// vectors that `generator` takes for such. The others are for comparison, and for who has data.
             /// "noise": standard normal images. "data": the option `images`. "metadata": images from what was noted of the
             /// teacher's features.
             .choice("image_source", \.imageSource, ImageSourceKind.self, .generator, .generator),
