@@ -52,7 +52,7 @@ extension Progress {
             effective_classes: losses.effectiveClasses, agreement: agreement, images_per_second: imagesPerSecond,
             seconds_elapsed: secondsElapsed,
             seconds_left: secondsLeft, teacher_calls: Int64(teacherCalls), teacher_images: Int64(teacherImages),
-            collapses: Int64(collapses))
+            collapses: Int64(collapses), holdout_agreement: holdoutAgreement)
     }
 }
 

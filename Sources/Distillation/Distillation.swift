@@ -22,8 +22,11 @@ package final class Distillation {
     private let training: StudentTraining
     private let replay: Replay?
     private let selection: StudentSelection?
+    private let holdout: HoldoutAgreement?
     /// The student as it is handed out, which may have one output for the two logits of the one in training.
     private let shown: Network
+    /// Below it the run ends with a warning.
+    private static let leastHoldoutAgreement = 0.4
     private var clock = StepClock()
     private var collapse: CollapseWatch
     private var agreement = RecentMean()
@@ -54,6 +57,7 @@ package final class Distillation {
         // Every image of data is learned from in one pass or another.
         selection =
             options.imageSource == .data ? nil : try StudentSelection(student, image: host.inputShape, options, compute)
+        holdout = selection == nil ? nil : try HoldoutAgreement(queried, student: student, options, compute)
         collapse = CollapseWatch(classes: queried.teacher.classes, batchSize: options.batchSize)
         replay = try Replay(queried.teacher, images: training.images, options, compute, log: log)
         recordProgress()
@@ -72,7 +76,7 @@ package final class Distillation {
     package var student: Network { training.network }
 
     /// As it is now; nil when the images are not generated.
-    package var generator: Network? { (source as? GeneratorSource)?.network }
+    package var generator: Network? { source.generator?.network }
 
     /// A copy of the student of this run, until now, that agrees best with the teacher: see `StudentSelection`. With data, of
     /// the last one. It takes its inputs in the teacher's own units. Of a teacher with one output it has one if it is a share of
@@ -88,7 +92,7 @@ package final class Distillation {
 
     /// A copy of the generator as it is now, which makes images in the teacher's own units; nil when they are not generated.
     package func exportedGenerator() throws -> Network? {
-        guard let generator = try (source as? GeneratorSource)?.exported() else { return nil }
+        guard let generator = try source.generator?.exported() else { return nil }
         return try generator.copy(units: queried.units?.viewed(as: generator.outputShape), .restoring)
     }
 
@@ -118,11 +122,14 @@ package final class Distillation {
         // Nobody has learned from these images yet, so they can tell how well the student does.
         let targets = source.targets
         training.images.load(source.images)
-        agreement.add(training.agreement(teacher: targets.logits))
-        let isHeldOut = selection != nil && StudentSelection.holdsOut(step: progress.step)
-        if !isHeldOut { replay?.add(source.images, targets) }
+        let agreed = training.agreement(teacher: targets.logits)
+        agreement.add(agreed)
+        let areFit = source.areFit(agreement: agreed)
+        let areHeldOut = areFit && selection != nil && StudentSelection.holdsOut(step: progress.step)
+        let areLearned = areFit && !areHeldOut
+        if areLearned { replay?.add(source.images, targets) }
 
-        let studentSteps = isHeldOut && replay == nil ? 0 : options.studentSteps
+        let studentSteps = areLearned || replay != nil ? options.studentSteps : 0
         let rate = studentLearningRate
         var distillationLoss = studentSteps == 0 ? progress.distillationLoss : 0
         for _ in 0..<studentSteps {
@@ -130,14 +137,28 @@ package final class Distillation {
             let targets = try replay?.draw() ?? targets
             distillationLoss += try training.step(targets, learningRate: rate) / Double(studentSteps)
         }
-        if isHeldOut { try selection?.consider(source.images, logits: targets.logits) }
+        if areHeldOut { try selection?.consider(source.images, logits: targets.logits) }
+        if let holdout, StudentSelection.holdsOut(step: progress.step) || progress.step == options.steps - 1 {
+            progress.holdoutAgreement = try holdout.value()
+        }
 
         clock.stop(images: studentSteps * options.batchSize)
         progress.step += 1
         progress.losses = losses
         progress.distillationLoss = distillationLoss
-        if let generator = source as? GeneratorSource { replaceIfCollapsed(generator) }
+        if let generator = source.generator, source.generatesNow { replaceIfCollapsed(generator) }
+        if progress.step == options.steps { warnIfStrange() }
     }
+
+    private func warnIfStrange() {
+        guard progress.holdoutAgreement < Self.leastHoldoutAgreement else { return }
+        log(
+            .warning, "of pictures that nobody learned from the student names the teacher's class for \(percent(progress.holdoutAgreement)) "
+                + "of each class on average: on real inputs it may know little of the teacher. More steps, a larger student, other "
+                + "input units or a few real inputs (image_source \"data\") may help")
+    }
+
+    private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
 
     private func replaceIfCollapsed(_ generator: GeneratorSource) {
         let effectiveClasses = progress.losses.effectiveClasses
@@ -198,32 +219,6 @@ package final class Distillation {
             let restoring = try units.plan(batch, gradients: false, compute)
             restoring.forward()
             restoring.output.store(rows: rows, compute)
-        }
-    }
-}
-
-extension QueriedTeacher {
-    fileprivate func source(
-        student: Network, _ options: DistillationOptions, _ compute: Compute
-    ) throws -> any ImageSource {
-        let differentiable: any Teacher =
-            if options.gradients == .differences {
-                DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.seed)
-            } else {
-                usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
-            }
-        switch options.imageSource {
-        case .generator: return try GeneratorSource(differentiable, options, compute)
-        case .noise: return try NoiseSource(teacher, options, compute)
-        case .procedural: return try ProceduralSource(teacher, units, options, compute)
-        case .data:
-            guard let data = options.data else { throw DaflError.invalid("images", "NULL", "those to learn from") }
-            return try DataSource(data, units?.units, teacher, options, compute)
-        case .metadata:
-            guard let metadata = options.metadata else {
-                throw DaflError.invalid("metadata_means", "NULL", "those to make images from")
-            }
-            return try MetadataSource(metadata, differentiable, options, compute)
         }
     }
 }

@@ -8,6 +8,7 @@ package struct Progress {
     /// Generators that collapsed and were started afresh.
     package var collapses = 0
     package var agreement = Double.nan
+    package var holdoutAgreement = Double.nan
     package var imagesPerSecond = 0.0
     package var secondsElapsed = 0.0
     package var secondsLeft = 0.0

@@ -51,6 +51,7 @@ dafl_distillation_options small_options(void) {
     options.replay_capacity = 64;
     options.generator_width = 8;
     options.latent_size = 8;
+    options.image_source = "generator";
     return options;
 }
 

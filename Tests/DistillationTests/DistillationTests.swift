@@ -16,6 +16,7 @@ struct DistillationTests {
         options.studentSteps = 2
         options.replayCapacity = 64
         options.restartSteps = 0
+        options.imageSource = .generator
         options.generator = .convolution
         options.generatorWidth = 4
         options.latentSize = 8

@@ -50,6 +50,7 @@ struct GeneratorKindTests {
         _ input: [Int], classes: Int, _ kind: GeneratorKind, _ change: (inout DistillationOptions) -> Void = { _ in }
     ) throws -> Distillation {
         var options = Preset.fast.options
+        options.imageSource = .generator
         options.student = "mlp-\(input.reduce(1, *))-8-\(classes)"
         options.threads = 2
         options.steps = 3

@@ -12,6 +12,7 @@ struct ImageRegularizerTests {
     init() throws {
         compute = try Compute(threads: 1)
         var options = Preset.fast.options
+        options.imageSource = .generator
         (options.batchSize, options.generatorWidth, options.latentSize, options.threads) = (8, 4, 5, 1)
         (options.replayCapacity, options.generatorLearningRate) = (0, 0)  // the tests move the weights
         options.lossWeights = GeneratorLoss.Weights(oneHot: 0.5, activation: 0.1, entropy: 2, regularizer: 3)

@@ -87,7 +87,7 @@ struct ClassBalanceTests {
 
     private static func kept(_ rows: [[Float]], count: Int, first: Int = 0) throws -> [Int] {
         let places = try Indices(count: count)
-        ClassBalance(logits: try logits(rows)).keep(places, first: first)
+        try ClassBalance(candidates: rows.count, classes: rows[0].count).keep(places, logits: logits(rows), first: first)
         return (0..<count).map { places[$0] }
     }
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import dafl
 import pictures
-from experiments import Budget, Pair, Row, rows, run
+from experiments import NORMS, Budget, Pair, Row, rows, run
 from images import FASHION_STANDARD, STANDARD, Images, fashion, mnist, usps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +35,11 @@ def pairs(budget: Budget, data: Path, teachers: Path) -> list[Pair]:
 
     result = [pair("lenet5", "LeNet-5 to LeNet-5-Half", "lenet5", "lenet5-half", 32, digits),
               pair("mlp", "784-1200-1200-10 to 784-800-800-10", "mlp-784-1200-1200-10", "mlp-784-800-800-10", 28, digits)]
+    for name, title, student, is_folded in (
+            ("norms", "Three convolutions with batch normalisation and a global mean to LeNet-5-Half", "lenet5-half", False),
+            ("folded", "The same teacher, its batch normalisations folded, to LeNet-5-Half", "lenet5-half", True),
+            ("norms-half", "The same teacher to half of its own shape", "half", False)):
+        result.append(Pair(name, title, NORMS, student, 32, *digits, budget, teachers / "norms.safetensors", is_folded=is_folded))
     if not budget.is_quick and (clothes := fashion()):
         result.append(pair("fashion", "LeNet-5 to LeNet-5-Half on Fashion-MNIST", "lenet5", "lenet5-half", 32, clothes,
                            FASHION_STANDARD))
@@ -195,7 +200,7 @@ def main() -> None:
         measure(pair, all_rows[-1][1], results, options.only, options.seeds, folder)
         (folder / "README.md").write_text(report(all_rows, results, folder, budget))
     with open(folder / "results.csv", "w", newline="") as file:
-        fields = ["pair", "row", "seed", "accuracy", "agreement", "seconds", "queries", "effective_classes", "collapses",
+        fields = ["pair", "row", "seed", "accuracy", "agreement", "holdout_agreement", "seconds", "queries", "effective_classes", "collapses",
                   "settings", "revision", "machine"]
         writer = csv.DictWriter(file, fields)
         writer.writeheader()

@@ -89,6 +89,7 @@ class Progress(Structure):
         ("teacher_calls", c_int64),
         ("teacher_images", c_int64),
         ("collapses", c_int64),
+        ("holdout_agreement", c_double),
     ]
 
 

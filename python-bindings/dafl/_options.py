@@ -123,8 +123,8 @@ class Options(InputUnits, total=False):
     "paper" 0."""
 
     restart_steps: int
-    """A fresh generator every so many steps, for more variety; 0: one for the run. From 0; 60, in the preset "paper"
-    0."""
+    """A fresh generator every so many of its steps, for more variety; 0: one for the run. From 0; 60, in the preset
+    "paper" 0."""
 
     generator: str
     """What makes the teacher's inputs. "convolution": for images, and for vectors that are a square image of one
@@ -173,10 +173,12 @@ class Options(InputUnits, total=False):
     image_source: str
     """Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with
     several channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is
-    kept. For teachers of digits with batch normalisation and a global mean, and those without gradients; it takes
-    images, and vectors that `generator` takes for such. The others are for comparison, and for who has data. "noise":
-    standard normal images. "data": the option `images`. "metadata": images from what was noted of the teacher's
-    features. "generator", "noise", "data", "metadata" or "procedural"; default "generator"."""
+    kept, and for no gradients. It takes images with sides from 4 up, and vectors that `generator` takes for such.
+    "auto": drawn pictures and generated images by turns, of the latter those batches in which the student knows the
+    teacher's classes again; the generator alone where nothing can be drawn. The others are for comparison, and for who
+    has data. "noise": standard normal images. "data": the option `images`. "metadata": images from what was noted of
+    the teacher's features. "auto", "generator", "procedural", "noise", "data" or "metadata"; "auto", in the preset
+    "paper" "generator"."""
 
     gradients: str
     """Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate

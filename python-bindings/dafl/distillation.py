@@ -67,6 +67,10 @@ class Progress:
     """Images the teacher has answered for."""
     collapses: int
     """Generators whose images came to be of few classes and that were started afresh."""
+    holdout_agreement: float
+    """Of some 500 drawn pictures that nobody learns from: the share for which student and teacher name the same class, as a
+    mean over the teacher's classes; of the last 25th step, or of the run's last. NaN before, for inputs that are no images, with
+    image_source "data", and where max_teacher_queries is below 25,000 or so. A run that ends below 0.4 warns."""
 
     @classmethod
     def _from_structure(cls, structure: ProgressStructure) -> Progress:

@@ -15,7 +15,7 @@ from dafl._library import DistillationOptions, Handle, assign, check, initialise
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = {"student": "mlp-64-8-4", "steps": 4, "batch_size": 16, "student_steps": 2, "replay_capacity": 64,
-         "generator_width": 8, "latent_size": 8, "threads": 1}
+         "generator_width": 8, "latent_size": 8, "threads": 1, "image_source": "generator"}
 
 
 class NumPyTeacher:

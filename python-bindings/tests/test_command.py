@@ -16,7 +16,8 @@ from dafl._command import main
 
 PACKAGE = Path(dafl.__file__).resolve().parent
 SMALL = ["--student", "mlp-64-8-4", "--steps", "3", "--threads", "1"] + [
-    part for setting in ("batch_size=16", "student_steps=2", "replay_capacity=64", "generator_width=8", "latent_size=8")
+    part for setting in ("batch_size=16", "student_steps=2", "replay_capacity=64", "generator_width=8", "latent_size=8",
+                    "image_source=generator")
     for part in ("--set", setting)]
 
 

@@ -152,7 +152,7 @@ def test_options_can_be_read_back(numpy_teacher, preset):
     assert set(options) == by_value | {"student"}
     assert all(type(value) in (str, int, float) for value in options.values())
     rest = dafl.Distillation(numpy_teacher.teacher(), preset, student="mlp-64-4").options
-    assert rest["image_source"] == "generator" and (rest["replay_capacity"] == 0) == (preset == "paper")
+    assert rest["image_source"] == ("generator" if preset == "paper" else "auto") and (rest["replay_capacity"] == 0) == (preset == "paper")
     options["steps"] = 0
     assert distillation.options["steps"] == SMALL["steps"]
 
@@ -251,7 +251,7 @@ def test_labelled_images_take_the_generators_place(numpy_teacher):
 
 def test_images_and_labels_must_fit(numpy_teacher):
     def create(**options: object) -> None:
-        dafl.Distillation(numpy_teacher.network, **SMALL, image_source="data", **options)
+        dafl.Distillation(numpy_teacher.network, **SMALL | {"image_source": "data"}, **options)
 
     images = np.zeros((20, 1, 8, 8), np.float32)
     with pytest.raises(dafl.Error, match="images"):
@@ -272,12 +272,12 @@ def test_metadata_and_features(numpy_teacher):
     images = np.random.default_rng(0).normal(size=(50, 1, 8, 8)).astype(np.float32)
     features = numpy_teacher.network.features(images)
     assert np.allclose(features, numpy_teacher.forward(images)[1], atol=1e-5)
+    small = SMALL | {"image_source": "metadata", "metadata_steps": 5}
     metadata = {"metadata_means": features.mean(0, keepdims=True), "metadata_deviations": features.std(0, keepdims=True)}
-    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL, image_source="metadata", metadata_steps=5, **metadata)
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **small, **metadata)
     distillation.run()
     with pytest.raises(ValueError, match="same shape"):
-        dafl.Distillation(numpy_teacher.teacher(), **SMALL, image_source="metadata",
-                          **metadata | {"metadata_deviations": np.ones((2, 16))})
+        dafl.Distillation(numpy_teacher.teacher(), **small, **metadata | {"metadata_deviations": np.ones((2, 16))})
 
 
 def test_features_of_a_network_without_any():

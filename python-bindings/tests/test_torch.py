@@ -163,7 +163,7 @@ def test_both_compare_batch_norm_statistics_alike():
     network = dafl.Network("resnet18")
     network.load_state_dict(module.state_dict())
     options = {"student": "lenet5-half(channels=3)", "batch_size": 8, "student_steps": 0, "replay_capacity": 0,
-               "generator_width": 8, "latent_size": 8, "threads": 1}
+               "generator_width": 8, "latent_size": 8, "threads": 1, "image_source": "generator"}
     distances = [dafl.Distillation(teacher, **options).step().regularizer_loss
                  for teacher in (dafl.torch.Teacher(module, input_shape=(3, 32, 32)), network)]
     assert np.isclose(*distances, rtol=1e-3) and distances[0] > 0

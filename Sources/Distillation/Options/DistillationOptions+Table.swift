@@ -33,7 +33,7 @@ extension DistillationOptions: OptionTable {
             /// that the process may still take has room for, which the log then tells. An image takes a byte a pixel and four a
             /// class, 0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span.
             .whole("replay_capacity", \.replayCapacity, -1...1 << 30, -1, 0),
-            /// A fresh generator every so many steps, for more variety; 0: one for the run.
+            /// A fresh generator every so many of its steps, for more variety; 0: one for the run.
             .whole("restart_steps", \.restartSteps, 0...Int.max, 60, 0),
             /// What makes the teacher's inputs. "convolution": for images, and for vectors that are a square image of one
             /// channel. "perceptron": for anything. "auto": the convolution for images, and for vectors that are a square image
@@ -66,12 +66,13 @@ extension DistillationOptions: OptionTable {
             /// images, and images with a side below 4, are left alone.
             .real("augmentation", \.augmentation, 0...10, 1, 0),
             /// Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with several
-            /// channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is kept. For
-            /// teachers of digits with batch normalisation and a global mean, and those without gradients; it takes images, and
-            /// vectors that `generator` takes for such. The others are for comparison, and for who has data.
-            /// "noise": standard normal images. "data": the option `images`. "metadata": images from what was noted of the
+            /// channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is kept, and
+            /// for no gradients. It takes images with sides from 4 up, and vectors that `generator` takes for such. "auto": drawn
+            /// pictures and generated images by turns, of the latter those batches in which the student knows the teacher's classes
+            /// again; the generator alone where nothing can be drawn. The others are for comparison, and for who has data. "noise":
+            /// standard normal images. "data": the option `images`. "metadata": images from what was noted of the
             /// teacher's features.
-            .choice("image_source", \.imageSource, ImageSourceKind.self, .generator, .generator),
+            .choice("image_source", \.imageSource, ImageSourceKind.self, .auto, .generator),
             /// Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate
             /// the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite differences of
             /// the teacher's answers, which must not be labels, in random directions.

@@ -4,7 +4,13 @@ import Training
 
 /// How a distillation works. `DistillationOptions+Table.swift` says what each option is.
 package struct DistillationOptions {
-    package enum ImageSourceKind: String, CaseIterable { case generator, noise, data, metadata, procedural }
+    package enum ImageSourceKind: String, CaseIterable {
+        case auto, generator, procedural, noise, data, metadata
+
+        /// Whether a generator learns to make them, for a time at least.
+        var hasGenerator: Bool { self == .auto || self == .generator }
+    }
+
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
     package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
 
@@ -29,7 +35,7 @@ package struct DistillationOptions {
     package var studentLearningRate = 0.0
     package var studentSchedule = Schedule.constant
     package var augmentation = 0.0
-    package var imageSource = ImageSourceKind.generator
+    package var imageSource = ImageSourceKind.auto
     package var gradients = GradientKind.auto
     package var differenceDirections = 0
     package var maxTeacherQueries = 0

@@ -6,7 +6,7 @@ import Training
 final class GeneratorSource: ImageSource {
     let network: Network
     let noise: Batch
-    private let generator: Pass
+    private let making: Pass
     private let teacher: any TeacherPass
     private let loss: GeneratorLoss
     private let optimizer: any Optimizer
@@ -27,9 +27,9 @@ final class GeneratorSource: ImageSource {
     init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
         network = try Network(architecture: Self.architecture(teacher.inputShape, options), seed: options.seed)
         noise = try Batch(samples: options.batchSize, shape: network.inputShape)
-        generator = try Pass(network, input: noise, gradients: .weights, compute)
+        making = try Pass(network, input: noise, gradients: .weights, compute)
         self.teacher = try teacher.plan(
-            generator.output, gradients: true, regularizerWeight: options.lossWeights.regularizer, compute)
+            making.output, gradients: true, regularizerWeight: options.lossWeights.regularizer, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         optimizer = try Adam(network.trainedParameters, compute)
         self.options = options
@@ -40,8 +40,10 @@ final class GeneratorSource: ImageSource {
         drawWeights()
     }
 
-    var images: Batch { generator.output }
+    var images: Batch { making.output }
     var targets: Targets { Targets(teacher) }
+    var generator: GeneratorSource? { self }
+    var generatesNow: Bool { true }
     /// Of this run's generators, the first is 0.
     var generation: Int { place.generation }
 
@@ -67,7 +69,7 @@ final class GeneratorSource: ImageSource {
 
     /// The generator's training step on `noise`: equations 1 to 4 of the paper, and R where there is one.
     func learn() throws -> GeneratorLoss.Value {
-        generator.forward(training: true)  // x = G(z)
+        making.forward(training: true)  // x = G(z)
         try Self.requireFinite(images)
         try teacher.forward()  // t, f = T(x)
         var value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
@@ -76,8 +78,8 @@ final class GeneratorSource: ImageSource {
         try teacher.backward()  // dL_G/dx, that of w R(x) too where the teacher has such
         value.regularizer = teacher.regularizer
         value.total += options.lossWeights.regularizer * value.regularizer
-        if let dx = teacher.imagesGradient { generator.outputGradient?.load(dx) }
-        generator.backward()
+        if let dx = teacher.imagesGradient { making.outputGradient?.load(dx) }
+        making.backward()
         optimizer.step(learningRate: options.generatorLearningRate)
         return value
     }

@@ -15,6 +15,7 @@ final class ProceduralSource: ImageSource {
     private let logits: Tensor  // [candidates, K]
     private let features: Tensor?  // [candidates, F]
     private let picks: Indices
+    private let balance: ClassBalance
     private let keptLogits: Batch
     private let keptFeatures: Batch?
     private let loss: GeneratorLoss
@@ -27,10 +28,15 @@ final class ProceduralSource: ImageSource {
     /// Candidates for each picture that is kept.
     static let choice = 16
 
+    /// What it draws for a teacher's inputs; nil where they are no images of 4 pixels to a side or more.
+    static func image(of input: Shape, _ options: DistillationOptions) -> (channels: Int, height: Int, width: Int)? {
+        options.generator.image(of: input).flatMap { min($0.height, $0.width) >= 4 ? $0 : nil }
+    }
+
     /// - Throws: `unsupported` when the teacher's inputs are no images of 4 pixels to a side or more, `outOfMemory`.
     init(_ teacher: any Teacher, _ units: TeacherUnits?, _ options: DistillationOptions, _ compute: Compute) throws {
         let input = teacher.inputShape
-        guard let image = options.generator.image(of: input), min(image.height, image.width) >= 4 else {
+        guard let image = Self.image(of: input, options) else {
             throw DaflError(
                 .unsupported,
                 "image_source \"procedural\" draws images of at least 4 x 4 pixels, and vectors that generator \"convolution\" or "
@@ -45,6 +51,7 @@ final class ProceduralSource: ImageSource {
         logits = try Tensor([Self.choice * n, classes])
         features = teacher.features > 0 ? try Tensor([Self.choice * n, teacher.features]) : nil
         picks = try Indices(count: n)
+        balance = try ClassBalance(candidates: Self.choice * n, classes: classes)
         keptLogits = try Batch(samples: n, shape: Shape([classes]))
         keptFeatures = teacher.features > 0 ? try Batch(samples: n, shape: Shape([teacher.features])) : nil
         loss = try GeneratorLoss(options.lossWeights, samples: n, classes: classes, compute)
@@ -69,7 +76,7 @@ final class ProceduralSource: ImageSource {
                 new.store(rows: features.pointer + start * new.elements, compute)
             }
         }
-        ClassBalance(logits: logits).keep(picks, first: drawn / Self.choice % keptLogits.elements)
+        balance.keep(picks, logits: logits, first: drawn / Self.choice % keptLogits.elements)
         images.load(rows: rows.pointer, picks: picks.pointer, compute)
         keptLogits.load(rows: logits.pointer, picks: picks.pointer, compute)
         if let features { keptFeatures?.load(rows: features.pointer, picks: picks.pointer, compute) }

@@ -1,0 +1,60 @@
+import Glibc
+import Numerics
+
+/// Which of many images are kept: as many of each class as there are, and of a class those that the teacher is surest of.
+final class ClassBalance {
+    private let classes: Int
+    private let winners: Indices  // [count]: the class of a candidate; -1 where it is kept
+    private let doubts: Doubles  // [count]
+
+    init(candidates: Int, classes: Int) throws {
+        self.classes = classes
+        winners = try Indices(count: candidates)
+        doubts = try Doubles(count: candidates)
+    }
+
+    /// Writes the places of those to keep, at most as many as there are candidates: one of each class that has any left, again
+    /// and again.
+    /// - Parameters:
+    ///   - logits: of the candidates, rows [count, K].
+    ///   - first: the class to begin with, so that where not all have a turn it is not always the same ones.
+    func keep(_ places: Indices, logits: Tensor, first: Int) {
+        rank(logits)
+        var kept = 0
+        while kept < places.count {
+            let before = kept
+            for k in 0..<classes where kept < places.count {
+                guard let surest = surest(of: (first + k) % classes) else { continue }
+                winners[surest] = -1
+                places[kept] = surest
+                kept += 1
+            }
+            precondition(kept > before)
+        }
+    }
+
+    private func rank(_ logits: Tensor) {
+        precondition(logits.count == winners.count * classes)
+        for i in 0..<winners.count {
+            let row = logits.pointer + i * classes
+            var best = 0
+            for k in 1..<classes where row[k] > row[best] { best = k }
+            // -log p of the class but for a monotone function, which tells teachers apart that are sure to the last digit.
+            var doubt = 0.0
+            for k in 0..<classes where k != best { doubt += exp(Double(row[k]) - Double(row[best])) }
+            (winners[i], doubts[i]) = (best, doubt)
+        }
+    }
+
+    /// The candidate of a class that is least in doubt, the first of equals; nil for none.
+    private func surest(of label: Int) -> Int? {
+        var best: Int?
+        for i in 0..<winners.count where winners[i] == label {
+            guard let least = best, doubts[i] >= doubts[least] else {
+                best = i
+                continue
+            }
+        }
+        return best
+    }
+}

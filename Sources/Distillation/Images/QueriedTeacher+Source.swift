@@ -1,0 +1,35 @@
+import Networks
+import Numerics
+
+extension QueriedTeacher {
+    /// What makes images for a run.
+    func source(
+        student: Network, _ options: DistillationOptions, _ compute: Compute
+    ) throws -> any ImageSource {
+        switch options.imageSource {
+        case .auto:
+            let generating = try GeneratorSource(differentiable(student, options), options, compute)
+            guard ProceduralSource.image(of: teacher.inputShape, options) != nil else { return generating }
+            return AlternatingSource(generating, try ProceduralSource(teacher, units, options, compute))
+        case .generator: return try GeneratorSource(differentiable(student, options), options, compute)
+        case .noise: return try NoiseSource(teacher, options, compute)
+        case .procedural: return try ProceduralSource(teacher, units, options, compute)
+        case .data:
+            guard let data = options.data else { throw DaflError.invalid("images", "NULL", "those to learn from") }
+            return try DataSource(data, units?.units, teacher, options, compute)
+        case .metadata:
+            guard let metadata = options.metadata else {
+                throw DaflError.invalid("metadata_means", "NULL", "those to make images from")
+            }
+            return try MetadataSource(metadata, differentiable(student, options), options, compute)
+        }
+    }
+
+    /// The teacher, with gradients by its images in one way or another.
+    private func differentiable(_ student: Network, _ options: DistillationOptions) -> any Teacher {
+        if options.gradients == .differences {
+            return DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.seed)
+        }
+        return usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
+    }
+}
