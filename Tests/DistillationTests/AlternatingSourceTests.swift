@@ -55,6 +55,21 @@ struct AlternatingSourceTests {
         }
     }
 
+    /// Pictures alone, as they come: two student steps ask about 16 images each.
+    @Test func whereQueriesAreFewNothingIsGenerated() throws {
+        let distillation = try Distillation(
+            teacher: teacher, answers: .logits,
+            DistillationTests.options {
+                ($0.imageSource, $0.steps, $0.maxTeacherQueries, $0.augmentation) = (.auto, 60, 3 * 16 * 60 + 500, 1)
+            })
+        #expect(distillation.generator == nil)
+        for _ in 0..<44 {
+            let before = distillation.progress.teacherImages
+            try distillation.step()
+            #expect(distillation.progress.teacherImages - before == 3 * 16)
+        }
+    }
+
     @Test func whatCannotBeDrawnIsGenerated() throws {
         func generates(_ architecture: String, _ kind: GeneratorKind) throws -> Bool {
             let distillation = try Distillation(
@@ -62,7 +77,7 @@ struct AlternatingSourceTests {
                 DistillationTests.options { ($0.imageSource, $0.generator, $0.student) = (.auto, kind, architecture) })
             let before = distillation.progress.teacherImages
             try distillation.step()
-            return distillation.progress.teacherImages - before < 16 * ProceduralSource.choice
+            return distillation.progress.teacherImages - before < 16 * 16
         }
         #expect(try generates("mlp-60-16-4", .auto) && generates("mlp-64-16-4", .perceptron))
         #expect(try !generates("mlp-64-16-4", .convolution))

@@ -53,9 +53,17 @@ struct ProceduralSourceTests {
             DistillationTests.options { ($0.imageSource, $0.augmentation, $0.maxTeacherQueries) = (.procedural, 0, 2000) })
         let before = distillation.progress.teacherImages
         try distillation.step()
-        #expect(distillation.progress.teacherImages - before == 16 * ProceduralSource.choice)
+        // 2,000 over 6 steps of 16 images.
+        #expect(distillation.progress.teacherImages - before == 16 * 16)
         let error = try #require(throws: DaflError.self) { while true { try distillation.step() } }
         #expect(error.status == .queriesSpent && distillation.progress.teacherImages <= 2000)
+    }
+
+    /// From what is left of a step's share of the queries when the student's have been asked.
+    @Test(arguments: [(0, 1.0, 16), (96 * 3, 0, 3), (96 * 3, 1, 1), (96 * 7 + 95, 1, 5), (96 * 400, 1, 16), (5, 1, 1)])
+    func asManyCandidatesAsQueriesAllow(queries: Int, augmentation: Double, choice: Int) {
+        let options = DistillationTests.options { ($0.maxTeacherQueries, $0.augmentation) = (queries, augmentation) }
+        #expect(ProceduralSource.choice(options) == choice)
     }
 
     @Test func aRangeIsKeptTo() throws {

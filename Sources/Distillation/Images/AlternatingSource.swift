@@ -18,6 +18,8 @@ final class AlternatingSource: ImageSource {
         var isGenerated = false
         /// Of the student with the teacher, on pictures that it has not seen.
         var agreement = RecentMean()
+        /// Of the last generated batch.
+        var value: GeneratorLoss.Value?
     }
 
     /// Steps with drawn pictures alone, until the student knows them.
@@ -48,10 +50,13 @@ final class AlternatingSource: ImageSource {
         drawing.undo()
     }
 
+    /// Returns the losses of the last generated batch, where there was one.
     func next() throws -> GeneratorLoss.Value {
         state.isGenerated = state.step >= Self.firstSteps && state.step % 2 == 1
         state.step += 1
-        return try source.next()
+        let value = try source.next()
+        if state.isGenerated { state.value = value }
+        return state.value ?? value
     }
 
     func areFit(agreement: Double) -> Bool {

@@ -26,7 +26,15 @@ final class ProceduralSource: ImageSource {
     private var keptDrawn = 0
 
     /// Candidates for each picture that is kept.
-    static let choice = 16
+    let choice: Int
+
+    /// Sixteen, or as many as the queries of a run allow beside those about altered images.
+    static func choice(_ options: DistillationOptions) -> Int {
+        guard options.maxTeacherQueries > 0 else { return 16 }
+        let askedAgain = options.replayCapacity != 0 && options.augmentation > 0 ? options.studentSteps : 0
+        let (ofAStep, overflow) = options.steps.multipliedReportingOverflow(by: options.batchSize)
+        return overflow ? 1 : min(16, max(1, options.maxTeacherQueries / ofAStep - askedAgain))
+    }
 
     /// What it draws for a teacher's inputs; nil where they are no images of 4 pixels to a side or more.
     static func image(of input: Shape, _ options: DistillationOptions) -> (channels: Int, height: Int, width: Int)? {
@@ -42,16 +50,17 @@ final class ProceduralSource: ImageSource {
                 "image_source \"procedural\" draws images of at least 4 x 4 pixels, and vectors that generator \"convolution\" or "
                     + "\"auto\" takes for such; for the teacher's input_shape \(input) use \"generator\"")
         }
+        choice = Self.choice(options)
         let (n, classes) = (options.batchSize, teacher.classes)
         pictures = try ProceduralPictures(image, standardised: units?.standardisedRange, compute)
         candidates = try Batch(samples: n, shape: input)
         images = try Batch(samples: n, shape: input)
         self.teacher = try teacher.plan(candidates, gradients: false, compute)
-        rows = try Tensor([Self.choice * n, input.count])
-        logits = try Tensor([Self.choice * n, classes])
-        features = teacher.features > 0 ? try Tensor([Self.choice * n, teacher.features]) : nil
+        rows = try Tensor([choice * n, input.count])
+        logits = try Tensor([choice * n, classes])
+        features = teacher.features > 0 ? try Tensor([choice * n, teacher.features]) : nil
         picks = try Indices(count: n)
-        balance = try ClassBalance(candidates: Self.choice * n, classes: classes)
+        balance = try ClassBalance(candidates: choice * n, classes: classes)
         keptLogits = try Batch(samples: n, shape: Shape([classes]))
         keptFeatures = teacher.features > 0 ? try Batch(samples: n, shape: Shape([teacher.features])) : nil
         loss = try GeneratorLoss(options.lossWeights, samples: n, classes: classes, compute)
@@ -65,9 +74,9 @@ final class ProceduralSource: ImageSource {
     var targets: Targets { Targets(logits: keptLogits, features: keptFeatures) }
 
     func next() throws -> GeneratorLoss.Value {
-        pictures.draw(seed: seed, first: drawn * picks.count, count: Self.choice * picks.count, rows: rows.pointer)
-        drawn += Self.choice
-        for part in 0..<Self.choice {
+        pictures.draw(seed: seed, first: drawn * picks.count, count: choice * picks.count, rows: rows.pointer)
+        drawn += choice
+        for part in 0..<choice {
             let start = part * picks.count
             candidates.load(rows: rows.pointer + start * images.elements, compute)
             try teacher.forward()
@@ -76,7 +85,7 @@ final class ProceduralSource: ImageSource {
                 new.store(rows: features.pointer + start * new.elements, compute)
             }
         }
-        balance.keep(picks, logits: logits, first: drawn / Self.choice % keptLogits.elements)
+        balance.keep(picks, logits: logits, first: drawn / choice % keptLogits.elements)
         images.load(rows: rows.pointer, picks: picks.pointer, compute)
         keptLogits.load(rows: logits.pointer, picks: picks.pointer, compute)
         if let features { keptFeatures?.load(rows: features.pointer, picks: picks.pointer, compute) }
