@@ -454,7 +454,8 @@ typedef struct dafl_progress {
     double regularizer_loss;   /* R: what the teacher's regularizer returned; 0 without one */
     double distillation_loss;  /* L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2 */
     double effective_classes;  /* exp of that entropy in nats: from 1 for a collapsed generator to `classes` for a
-                                  balanced one */
+                                  balanced one. Where pictures are drawn too, this and the losses are of the generator's
+                                  images, once there are any */
     double agreement;          /* share in [0, 1] of images on which student and teacher name the same class: of the last
                                   16 batches,
                                   before the student learned from them; NaN before the first */
@@ -485,7 +486,8 @@ typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
  * another; then change what you like. 0 means "the preset's own" nowhere: every number is what it says. Below, ranges are
  * followed by the default or, where presets have their own, by the values of "fast" | "paper".
  *
- * Memory of a run: the replay bank, see replay_capacity; 8 batch_size images in float32, held out; for batch_size images the
+ * Memory of a run: the replay bank, see replay_capacity; 8 batch_size images in float32, held out; to draw pictures and to compare
+ * students on them 5 batch_size images more, and twice the activations of the teacher (if a network); for batch_size images the
  * activations of teacher (if a network), generator and student, and their gradients; of the weights that are trained seven
  * copies: themselves, their gradients, two of Adam's, and three kept to undo a step that fails. What is not to be had is
  * refused at creation with DAFL_ERROR_OUT_OF_MEMORY.
@@ -509,19 +511,18 @@ typedef struct dafl_distillation_options {
     /* "fast": Winograd's algorithm where it pays. "direct": as convolution is defined, for comparisons to the last
      * digits. "fast" or "direct"; default "fast". */
     const char *convolution;
-    /* Steps of the run, each with one generator step. More teach more, at a price that grows with them. From 1; 3600
-     * | 24,000. */
+    /* Steps of the run, each of which makes a batch of images. More teach more, at a price that grows with them.
+     * From 1; 3600 | 24,000. */
     int64_t steps;
     /* Images a step of the generator or the student. 1 to 2^30; 128 | 512. */
     int64_t batch_size;
-    /* Student steps to each generator step. Every 25th batch is held out to compare students; without a replay bank
-     * there are none in that step. 0 to 2^30; 10 | 1. */
+    /* Student steps to each step of the run. Every 25th batch is held out to compare students; without a replay bank
+     * there are none in that step, or where generated images are left out. 0 to 2^30; 10 | 1. */
     int64_t student_steps;
-    /* Generated images kept, with the teacher's logits, for the student to learn from; 0: it learns from the
-     * generator's own batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the
-     * memory that the process may still take has room for, which the log then tells. An image takes a byte a pixel
-     * and four a class, 0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span. -1 to
-     * 2^30; -1 | 0. */
+    /* Images kept, with the teacher's logits, for the student to learn from; 0: it learns from the generator's own
+     * batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the memory that the
+     * process may still take has room for, which the log then tells. An image takes a byte a pixel and four a class,
+     * 0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span. -1 to 2^30; -1 | 0. */
     int64_t replay_capacity;
     /* A fresh generator every so many of its steps, for more variety; 0: one for the run. From 0; 60 | 0. */
     int64_t restart_steps;
@@ -553,9 +554,9 @@ typedef struct dafl_distillation_options {
     /* Of the student's learning rate. "cosine": to zero over the run. "step": a tenth from the middle of it, a
      * hundredth from three quarters. "constant", "cosine" or "step"; "cosine" | "constant". */
     const char *student_schedule;
-    /* Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some
-     * generated ones become their negatives; the teacher is queried again about them. Vectors that generator does
-     * not take for images, and images with a side below 4, are left alone. 0 to 10; 1 | 0. */
+    /* Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some become
+     * their negatives where all come from a generator; the teacher is queried again about them. Vectors that
+     * generator does not take for images, and images with a side below 4, are left alone. 0 to 10; 1 | 0. */
     double augmentation;
     /* Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with
      * several channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each
@@ -649,9 +650,9 @@ dafl_status dafl_distillation_options_init(dafl_distillation_options *options, s
  * preset's. All others stay as they are.
  *
  * options: initialised before with dafl_distillation_options_init.
- * preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
- *   student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a
- *   processor.
+ * preset: "fast", the default: drawn pictures and a narrow generator, made anew now and then, whose images are kept and
+ *   seen by the student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours
+ *   on a processor.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for another name.
  */
 dafl_status dafl_distillation_options_preset(dafl_distillation_options *options, const char *preset);
@@ -690,8 +691,8 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
                                                   dafl_distillation **out);
 
 /*
- * Does one step: the generator's, and the student's that go with it. For hosts that own the loop; the options' steps
- * are a plan for the student's schedule, not a bound.
+ * Does one step: that which makes images, and the student's that go with it. For hosts that own the loop; the options'
+ * steps are a plan for the student's schedule, not a bound.
  *
  * out: where the distillation stands after it; its struct_size must be set before. May be NULL.
  * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
@@ -756,7 +757,8 @@ dafl_status dafl_distillation_student(dafl_distillation *distillation, dafl_netw
  * images in the teacher's own units. Its batch normalisation has the statistics of the images that it makes now.
  *
  * out: the copy, to be destroyed with dafl_network_destroy; NULL on failure.
- * Returns: DAFL_ERROR_UNSUPPORTED when the images do not come from a generator.
+ * Returns: DAFL_ERROR_UNSUPPORTED when no generator has made images, as in the first 41 steps of image_source "auto",
+ *   or where queries are few.
  */
 dafl_status dafl_distillation_generator(dafl_distillation *distillation, dafl_network **out);
 

@@ -32,8 +32,8 @@ public func dafl_distillation_options_init(
 /// All others stay as they are.
 ///
 /// - Parameter options: initialised before with `dafl_distillation_options_init`.
-/// - Parameter preset: "fast", the default: a narrow generator, made anew now and then, whose images are kept and seen by the
-///   student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a processor.
+/// - Parameter preset: "fast", the default: drawn pictures and a narrow generator, made anew now and then, whose images are kept
+///   and seen by the student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a processor.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for another name.
 @c @implementation
 public func dafl_distillation_options_preset(
@@ -100,7 +100,7 @@ public func dafl_distillation_create_from_network(
     }
 }
 
-/// Does one step: the generator's, and the student's that go with it. For hosts that own the loop; the options' steps are a
+/// Does one step: that which makes images, and the student's that go with it. For hosts that own the loop; the options' steps are a
 /// plan for the student's schedule, not a bound.
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
@@ -222,7 +222,8 @@ public func dafl_distillation_student(
 /// the teacher's own units. Its batch normalisation has the statistics of the images that it makes now.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
-/// - Returns: DAFL_ERROR_UNSUPPORTED when the images do not come from a generator.
+/// - Returns: DAFL_ERROR_UNSUPPORTED when no generator has made images, as in the first 41 steps of image_source "auto", or where queries are
+///   few.
 @c @implementation
 public func dafl_distillation_generator(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<NetworkHandle?>?
@@ -230,7 +231,7 @@ public func dafl_distillation_generator(
     answering {
         try handOut(distillation, out) { distillation in
             guard let generator = try distillation.exportedGenerator() else {
-                throw DaflError(.unsupported, "image_source is not \"generator\", so there is no generator")
+                throw DaflError(.unsupported, "no generator has made images in this run; with image_source \"generator\" one does from the first step")
             }
             return generator
         }

@@ -27,6 +27,7 @@ package final class Distillation {
     private let shown: Network
     /// Below it the run ends with a warning.
     private static let leastHoldoutAgreement = 0.4
+    private var hasWarned = false
     private var clock = StepClock()
     private var collapse: CollapseWatch
     private var agreement = RecentMean()
@@ -65,8 +66,8 @@ package final class Distillation {
 
     /// What is about to work, and with what.
     package var summary: String {
-        "a student \(student.name) with \(student.parameterCount) parameters learns from \(options.imageSource.rawValue) "
-            + "images of \(queried.teacher.classes) classes, "
+        "a student \(student.name) with \(student.parameterCount) parameters learns from images of source "
+            + "\(options.imageSource.rawValue), of \(queried.teacher.classes) classes, "
             + (queried.units == nil ? "with mean 0 and deviation 1" : "in the teacher's units")
             + ", on \(compute.threads) threads with "
             + "\(String(cString: compute.kernels.name)) kernels"
@@ -96,7 +97,8 @@ package final class Distillation {
         return try generator.copy(units: queried.units?.viewed(as: generator.outputShape), .restoring)
     }
 
-    /// One step: the generator learns what the teacher takes for real, and the student learns from the teacher.
+    /// One step: images are made, of which the generator may learn what the teacher takes for real, and the student learns from the
+    /// teacher.
     ///
     /// - Throws: what the teacher throws, `diverged`, `cancelled`. Then all is as it was before, and the next call does the
     ///   step anew, to the same bytes. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
@@ -108,7 +110,10 @@ package final class Distillation {
         do {
             try learn()
         } catch {
-            if (error as? DaflError)?.status == .queriesSpent { throw error }
+            if (error as? DaflError)?.status == .queriesSpent {
+                warnIfStrange()
+                throw error
+            }
             for part in changed { part?.undo() }
             (progress, agreement, collapse, clock) = before
             throw error
@@ -137,10 +142,11 @@ package final class Distillation {
             let targets = try replay?.draw() ?? targets
             distillationLoss += try training.step(targets, learningRate: rate) / Double(studentSteps)
         }
-        if areHeldOut { try selection?.consider(source.images, logits: targets.logits) }
         if let holdout, StudentSelection.holdsOut(step: progress.step) || progress.step == options.steps - 1 {
             progress.holdoutAgreement = try holdout.value()
         }
+        // The last that can fail: what it keeps is not undone.
+        if areHeldOut { try selection?.consider(source.images, logits: targets.logits) }
 
         clock.stop(images: studentSteps * options.batchSize)
         progress.step += 1
@@ -150,8 +156,10 @@ package final class Distillation {
         if progress.step == options.steps { warnIfStrange() }
     }
 
+    /// At the end of the run, once.
     private func warnIfStrange() {
-        guard progress.holdoutAgreement < Self.leastHoldoutAgreement else { return }
+        guard !hasWarned, progress.holdoutAgreement < Self.leastHoldoutAgreement else { return }
+        hasWarned = true
         log(
             .warning, "of pictures that nobody learned from the student names the teacher's class for \(percent(progress.holdoutAgreement)) "
                 + "of each class on average: on real inputs it may know little of the teacher. More steps, a larger student, other "

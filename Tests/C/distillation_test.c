@@ -515,13 +515,14 @@ static void test_generators(void) {
 
 static void test_image_sources(void) {
     dafl_network *network = make_network("mlp-64-16-4", 9);
-    static const char *const sources[] = {"generator", "noise", "procedural"}, *const schedules[] = {"constant", "cosine", "step"};
-    for (int i = 0; i < 9; i++) {
+    static const char *const sources[] = {"generator", "noise", "procedural", "auto"}, *const schedules[] = {"constant", "cosine", "step"};
+    for (int i = 0; i < 12; i++) {
         dafl_distillation_options options = small_options();
-        options.image_source = sources[i % 3];
-        options.student_schedule = schedules[i / 3];
+        options.image_source = sources[i % 4];
+        options.student_schedule = schedules[i / 4];
+        if (i % 4 == 3) options.steps = 45; /* of which the last are a generator's too */
         options.replay_capacity = i % 2 ? 0 : 64;
-        options.restart_steps = i == 6 ? 2 : 0;
+        options.restart_steps = i == 8 ? 2 : 0;
         options.augmentation = i < 6;
         options.generator = "convolution"; /* the vectors are images of 8 x 8 */
         dafl_distillation *distillation = NULL;

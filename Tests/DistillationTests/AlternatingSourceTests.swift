@@ -6,14 +6,17 @@ import Testing
 
 struct AlternatingSourceTests {
     private let teacher: NetworkTeacher
+    private let generating: GeneratorSource
+    private let drawing: ProceduralSource
     private let source: AlternatingSource
 
     init() throws {
         teacher = NetworkTeacher(try Network(architecture: "mlp-64-16-4", seed: 1))
         let options = DistillationTests.options { $0.seed = 5 }
         let compute = try Compute(threads: 1)
-        source = AlternatingSource(
-            try GeneratorSource(teacher, options, compute), try ProceduralSource(teacher, nil, options, compute))
+        generating = try GeneratorSource(teacher, options, compute)
+        drawing = try ProceduralSource(teacher, nil, options, compute)
+        source = AlternatingSource(generating, drawing)
     }
 
     @Test func picturesComeFirstAndThenEachTurn() throws {
@@ -41,18 +44,21 @@ struct AlternatingSourceTests {
         #expect(!source.areFit(agreement: least - 1e-6))
     }
 
-    /// Each half as its own source makes it, whatever the count; and a step afterwards is what it would have been.
-    @Test(arguments: [1, 2, 7, 40])
-    func samplesAreOfBothKinds(count: Int) throws {
-        let rows = try Tensor([count, 64])
-        var random = Philox(seed: 3, stream: .samples)
-        try source.sample(&random, count: count, rows: rows.pointer)
-        for i in 0..<count {
-            // A drawn picture has an empty ground: its least number is that of many pixels.
-            let picture = (0..<64).map { rows[i * 64 + $0] }
-            let least = try #require(picture.min())
-            #expect((picture.count { $0 == least } > 1) == (i >= (count + 1) / 2))
+    /// Once there are both kinds, whatever the count.
+    @Test(arguments: [1, 2, 7, 40], [0, 42])
+    func samplesAreAsTheStepsImages(count: Int, steps: Int) throws {
+        for _ in 0..<steps {
+            _ = try source.next()
+            _ = source.areFit(agreement: 1)
         }
+        let (rows, expected) = (try Tensor([count, 64]), try Tensor([count, 64]))
+        var random = Philox(seed: 3, stream: .samples), same = random
+        try source.sample(&random, count: count, rows: rows.pointer)
+        let generated = steps == 0 ? 0 : (count + 1) / 2
+        if generated > 0 { try generating.sample(&same, count: generated, rows: expected.pointer) }
+        if count > generated { try drawing.sample(&same, count: count - generated, rows: expected.pointer + 64 * generated) }
+        #expect(rows.numbers == expected.numbers)
+        #expect((source.generator == nil) == (steps == 0))
     }
 
     /// Pictures alone, as they come: two student steps ask about 16 images each.
@@ -60,7 +66,7 @@ struct AlternatingSourceTests {
         let distillation = try Distillation(
             teacher: teacher, answers: .logits,
             DistillationTests.options {
-                ($0.imageSource, $0.steps, $0.maxTeacherQueries, $0.augmentation) = (.auto, 60, 3 * 16 * 60 + 500, 1)
+                ($0.imageSource, $0.steps, $0.maxTeacherQueries, $0.augmentation) = (.auto, 60, 3 * 16 * 60 * 20 / 19 + 1, 1)
             })
         #expect(distillation.generator == nil)
         for _ in 0..<44 {

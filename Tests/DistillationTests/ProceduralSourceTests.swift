@@ -53,17 +53,35 @@ struct ProceduralSourceTests {
             DistillationTests.options { ($0.imageSource, $0.augmentation, $0.maxTeacherQueries) = (.procedural, 0, 2000) })
         let before = distillation.progress.teacherImages
         try distillation.step()
-        // 2,000 over 6 steps of 16 images.
+        // 1,900 over 6 steps of 16 images.
         #expect(distillation.progress.teacherImages - before == 16 * 16)
         let error = try #require(throws: DaflError.self) { while true { try distillation.step() } }
         #expect(error.status == .queriesSpent && distillation.progress.teacherImages <= 2000)
     }
 
     /// From what is left of a step's share of the queries when the student's have been asked.
-    @Test(arguments: [(0, 1.0, 16), (96 * 3, 0, 3), (96 * 3, 1, 1), (96 * 7 + 95, 1, 5), (96 * 400, 1, 16), (5, 1, 1)])
+    @Test(arguments: [(0, 1.0, 16), (96 * 4, 0, 3), (96 * 4, 1, 1), (96 * 8, 1, 5), (96 * 400, 1, 16), (5, 1, 1)])
     func asManyCandidatesAsQueriesAllow(queries: Int, augmentation: Double, choice: Int) {
         let options = DistillationTests.options { ($0.maxTeacherQueries, $0.augmentation) = (queries, augmentation) }
         #expect(ProceduralSource.choice(options) == choice)
+    }
+
+    /// What mimicking asks again counts too, and a step of a generator with differences costs more than one query an image.
+    @Test func generatorsTakePartWhereQueriesAllow() throws {
+        func generates(_ change: (inout DistillationOptions) -> Void) throws -> Bool {
+            var options = DistillationTests.options {
+                ($0.imageSource, $0.augmentation, $0.maxTeacherQueries) = (.auto, 0, 96 * 8)
+            }
+            change(&options)
+            return options.generates(try Shape([64]))
+        }
+        #expect(try generates { _ in } && generates { $0.mimicWeight = 1 })
+        #expect(try generates { ($0.gradients, $0.differenceDirections) = (.differences, 5) })
+        #expect(try !generates { ($0.gradients, $0.differenceDirections) = (.differences, 6) })
+        #expect(try !generates { ($0.mimicWeight, $0.studentSteps) = (1, 6) })
+        #expect(try !generates { $0.maxTeacherQueries = 96 * 2 } && generates { $0.maxTeacherQueries = 0 })
+        #expect(try generates { ($0.maxTeacherQueries, $0.generator) = (96 * 2, .perceptron) })
+        #expect(try !generates { $0.imageSource = .procedural } && generates { $0.imageSource = .generator })
     }
 
     @Test func aRangeIsKeptTo() throws {
@@ -110,6 +128,16 @@ struct ClassBalanceTests {
 
     @Test func ofLabelsTheFirstCome() throws {
         #expect(try Self.kept([[1, 0], [1, 0], [0, 1], [1, 0]], count: 3) == [0, 2, 1])
+    }
+
+    /// Of a thousand classes most have none.
+    @Test func manyClassesAreFilledFromFew() throws {
+        let rows = (0..<40).map { i in
+            var row = [Float](repeating: 0, count: 1000)
+            row[990 + i % 3] = Float(i + 1)
+            return row
+        }
+        #expect(try Self.kept(rows, count: 7, first: 991) == [37, 38, 39, 34, 35, 36, 31])
     }
 
     @Test func oneClassIsEnough() throws {

@@ -24,8 +24,9 @@ STUDENT = "lenet5-half"
 
 INTRODUCTION = """\
 A LeNet-5 that was trained on handwritten digits (the teacher) is about to teach a network of half its width (the student).
-No digit takes part. A generator learns to draw images that the teacher is sure about, evenly over its ten classes, and the
-student learns to answer as the teacher does on them. Only at the end are 5,000 real digits looked at, to measure both.
+No digit takes part. Pen strokes are drawn, and a generator learns to make images, of which the teacher is sure, evenly over its
+ten classes, and the student learns to answer as the teacher does on them. Only at the end are 5,000 real digits looked at, to
+measure both.
 """
 
 

@@ -105,22 +105,21 @@ class Options(InputUnits, total=False):
     digits. "fast" or "direct"; default "fast"."""
 
     steps: int
-    """Steps of the run, each with one generator step. More teach more, at a price that grows with them. From 1; 3600,
-    in the preset "paper" 24,000."""
+    """Steps of the run, each of which makes a batch of images. More teach more, at a price that grows with them. From
+    1; 3600, in the preset "paper" 24,000."""
 
     batch_size: int
     """Images a step of the generator or the student. 1 to 2^30; 128, in the preset "paper" 512."""
 
     student_steps: int
-    """Student steps to each generator step. Every 25th batch is held out to compare students; without a replay bank
-    there are none in that step. 0 to 2^30; 10, in the preset "paper" 1."""
+    """Student steps to each step of the run. Every 25th batch is held out to compare students; without a replay bank
+    there are none in that step, or where generated images are left out. 0 to 2^30; 10, in the preset "paper" 1."""
 
     replay_capacity: int
-    """Generated images kept, with the teacher's logits, for the student to learn from; 0: it learns from the
-    generator's own batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the memory that
-    the process may still take has room for, which the log then tells. An image takes a byte a pixel and four a class,
-    0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span. -1 to 2^30; -1, in the preset
-    "paper" 0."""
+    """Images kept, with the teacher's logits, for the student to learn from; 0: it learns from the generator's own
+    batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the memory that the process may
+    still take has room for, which the log then tells. An image takes a byte a pixel and four a class, 0.4 GB for
+    409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span. -1 to 2^30; -1, in the preset "paper" 0."""
 
     restart_steps: int
     """A fresh generator every so many of its steps, for more variety; 0: one for the run. From 0; 60, in the preset
@@ -166,9 +165,9 @@ class Options(InputUnits, total=False):
     hundredth from three quarters. "constant", "cosine" or "step"; "cosine", in the preset "paper" "constant"."""
 
     augmentation: float
-    """Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some generated
-    ones become their negatives; the teacher is queried again about them. Vectors that `generator` does not take for
-    images, and images with a side below 4, are left alone. 0 to 10; 1, in the preset "paper" 0."""
+    """Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some become
+    their negatives where all come from a generator; the teacher is queried again about them. Vectors that `generator`
+    does not take for images, and images with a side below 4, are left alone. 0 to 10; 1, in the preset "paper" 0."""
 
     image_source: str
     """Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with

@@ -51,7 +51,8 @@ class Progress:
     distillation_loss: float
     """L_KD: mean KL(teacher || student) over the step's student batches, nats, times T^2."""
     effective_classes: float
-    """1 for a collapsed generator, the number of classes for a balanced one."""
+    """1 for a collapsed generator, the number of classes for a balanced one. Where pictures are drawn too, the generator's, as
+    the losses are, once it works."""
     agreement: float
     """Share of each step's images, before anybody has learned from them, on which student and teacher name the same class:
     the mean over the last 16 steps."""
@@ -78,7 +79,7 @@ class Progress:
 
 
 class Distillation:
-    """A student that learns from `teacher` on images that a generator makes::
+    """A student that learns from `teacher` on images that a generator makes, and on drawn pictures::
 
         distillation = dafl.Distillation(teacher, steps=500, seed=1)
         distillation.run()
@@ -223,7 +224,9 @@ class Distillation:
     def generate(self, count: int, *, logits: bool) -> tuple[FloatArray, FloatArray | None]: ...
 
     def generate(self, count: int, *, logits: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Images [count, channels, height, width] that the generator makes now, and the teacher's logits [count, classes].
+        """Images [count, channels, height, width] as they are made now, and the teacher's logits [count, classes].
+
+        Of those of source "auto" about half are generated, the others drawn, as they are before the teacher chooses.
 
         To ask the teacher counts as `count` queries, and raises `QueriesSpent` where `max_teacher_queries` does not allow
         them. With `logits=False` it is not asked, unless images of source "metadata" are made from its answers, and None
@@ -246,7 +249,10 @@ class Distillation:
         return self._copy(library.dafl_distillation_student)
 
     def generator(self) -> Network:
-        """A copy of the generator as it is now; its inputs are latent vectors [count, latent_size]."""
+        """A copy of the generator as it is now; its inputs are latent vectors [count, latent_size].
+
+        Where none has made images, as in the first 41 steps of source "auto" or where queries are few, this raises `Error`.
+        """
         return self._copy(library.dafl_distillation_generator)
 
     def _copy(self, function: Callable[..., int]) -> Network:

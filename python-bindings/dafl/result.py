@@ -73,7 +73,7 @@ class Result:
     def generate(self, count: int, *, logits: bool) -> tuple[FloatArray, FloatArray | None]: ...
 
     def generate(self, count: int, *, logits: bool = True) -> tuple[FloatArray, FloatArray | None]:
-        """Images [count, channels, height, width] that the generator makes, and the teacher's logits [count, classes].
+        """Images [count, channels, height, width] as the run makes them, and the teacher's logits [count, classes].
 
         To ask the teacher counts as `count` queries, and raises `QueriesSpent` where `max_teacher_queries` does not allow
         them. With `logits=False` it is not asked, unless images of source "metadata" are made from its answers, and None

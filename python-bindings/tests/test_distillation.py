@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import pickle
 import threading
 import typing
@@ -79,7 +80,7 @@ def test_progress_tells_what_was_asked_also_in_a_step_that_failed(numpy_teacher)
     assert (distillation.progress.step, distillation.progress.teacher_images) == (0, sum(asked))
     asked.clear()
     examined = distillation.progress.teacher_images
-    assert distillation.step() == distillation.progress
+    assert repr(distillation.step()) == repr(distillation.progress)  # where what is NaN equals itself
     teacher.forward = lambda images: forward(images) if len(asked) < 5 else 1 / 0
     with pytest.raises(ZeroDivisionError):
         distillation.run()
@@ -152,7 +153,8 @@ def test_options_can_be_read_back(numpy_teacher, preset):
     assert set(options) == by_value | {"student"}
     assert all(type(value) in (str, int, float) for value in options.values())
     rest = dafl.Distillation(numpy_teacher.teacher(), preset, student="mlp-64-4").options
-    assert rest["image_source"] == ("generator" if preset == "paper" else "auto") and (rest["replay_capacity"] == 0) == (preset == "paper")
+    assert rest["image_source"] == ("generator" if preset == "paper" else "auto")
+    assert (rest["replay_capacity"] == 0) == (preset == "paper")
     options["steps"] = 0
     assert distillation.options["steps"] == SMALL["steps"]
 
@@ -283,3 +285,29 @@ def test_metadata_and_features(numpy_teacher):
 def test_features_of_a_network_without_any():
     with pytest.raises(dafl.Error, match="no features"):
         dafl.Network("mlp-8-2").features(np.zeros((1, 8), np.float32))
+
+
+def test_the_default_draws_first_and_then_generates(numpy_teacher):
+    """Both kinds of images, by a teacher that is called back."""
+    distillation = dafl.Distillation(numpy_teacher.teacher(), **SMALL | {"image_source": "auto", "steps": 46})
+    with pytest.raises(dafl.Error, match="no generator has made images"):
+        distillation.generator()
+    drawn = distillation.step()
+    assert math.isnan(drawn.holdout_agreement) and drawn.teacher_images >= 16 * 18
+    distillation.run()
+    last = distillation.progress
+    assert 0 <= last.holdout_agreement <= 1 and last.step == 46
+    assert distillation.generator().info.input_shape == (8, 1, 1)
+    assert distillation.generate(5)[0].shape == (5, 1, 8, 8)
+
+
+def test_a_strange_student_is_told(numpy_teacher, caplog):
+    """Also where the queries ended the run."""
+    for rest in ({}, {"max_teacher_queries": 30_000}):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="dafl"):
+            options = SMALL | {"steps": 10**6 if rest else 4, "seed": 1, "student_learning_rate": 0.0} | rest
+            distillation = dafl.Distillation(numpy_teacher.teacher(), **options)
+            distillation.run()
+        assert distillation.progress.holdout_agreement < 0.4
+        assert len([line for line in caplog.messages if "nobody learned from" in line]) == 1

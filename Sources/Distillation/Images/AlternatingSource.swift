@@ -35,7 +35,8 @@ final class AlternatingSource: ImageSource {
 
     var images: Batch { source.images }
     var targets: Targets { source.targets }
-    var generator: GeneratorSource? { generating }
+    /// Once it has made images.
+    var generator: GeneratorSource? { state.value == nil ? nil : generating }
     var generatesNow: Bool { state.isGenerated }
 
     func keep() {
@@ -67,10 +68,10 @@ final class AlternatingSource: ImageSource {
         return true
     }
 
-    /// Half of them drawn, after as many generated ones.
+    /// Half of them generated, once that is done, and the others drawn.
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
-        let generated = (count + 1) / 2
-        try generating.sample(&random, count: generated, rows: rows)
+        let generated = state.value == nil ? 0 : (count + 1) / 2
+        if generated > 0 { try generating.sample(&random, count: generated, rows: rows) }
         guard generated < count else { return }
         try drawing.sample(&random, count: count - generated, rows: rows + generated * images.elements)
     }

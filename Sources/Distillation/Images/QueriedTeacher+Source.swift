@@ -8,13 +8,10 @@ extension QueriedTeacher {
     ) throws -> any ImageSource {
         switch options.imageSource {
         case .auto:
-            guard ProceduralSource.image(of: teacher.inputShape, options) != nil else {
-                return try GeneratorSource(differentiable(student, options), options, compute)
-            }
-            let drawing = try ProceduralSource(teacher, units, options, compute)
-            // A generator needs more queries than that.
-            guard drawing.choice > 1 else { return drawing }
-            return AlternatingSource(try GeneratorSource(differentiable(student, options), options, compute), drawing)
+            if !options.generates(teacher.inputShape) { return try ProceduralSource(teacher, units, options, compute) }
+            let generating = try GeneratorSource(differentiable(student, options), options, compute)
+            guard ProceduralSource.image(of: teacher.inputShape, options) != nil else { return generating }
+            return AlternatingSource(generating, try ProceduralSource(teacher, units, options, compute))
         case .generator: return try GeneratorSource(differentiable(student, options), options, compute)
         case .noise: return try NoiseSource(teacher, options, compute)
         case .procedural: return try ProceduralSource(teacher, units, options, compute)

@@ -21,14 +21,14 @@ extension DistillationOptions: OptionTable {
             /// "fast": Winograd's algorithm where it pays. "direct": as convolution is defined, for comparisons to the last
             /// digits.
             .choice("convolution", \.convolution, ConvolutionKind.self, .fast),
-            /// Steps of the run, each with one generator step. More teach more, at a price that grows with them.
+            /// Steps of the run, each of which makes a batch of images. More teach more, at a price that grows with them.
             .whole("steps", \.steps, 1...Int.max, 3600, 24_000),
             /// Images a step of the generator or the student.
             .whole("batch_size", \.batchSize, 1...1 << 30, 128, 512),
-            /// Student steps to each generator step. Every 25th batch is held out to compare students; without a replay bank
-            /// there are none in that step.
+            /// Student steps to each step of the run. Every 25th batch is held out to compare students; without a replay bank
+            /// there are none in that step, or where generated images are left out.
             .whole("student_steps", \.studentSteps, 0...1 << 30, 10, 1),
-            /// Generated images kept, with the teacher's logits, for the student to learn from; 0: it learns from the
+            /// Images kept, with the teacher's logits, for the student to learn from; 0: it learns from the
             /// generator's own batch, as in the paper; else at least batch_size. -1: 409,600, or as many as half of the memory
             /// that the process may still take has room for, which the log then tells. An image takes a byte a pixel and four a
             /// class, 0.4 GB for 409,600 of 32 x 32; a pixel comes back within 1/510 of its image's span.
@@ -61,8 +61,8 @@ extension DistillationOptions: OptionTable {
             /// Of the student's learning rate. "cosine": to zero over the run. "step": a tenth from the middle of it, a
             /// hundredth from three quarters.
             .choice("student_schedule", \.studentSchedule, Schedule.self, .cosine, .constant),
-            /// Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some generated
-            /// ones become their negatives; the teacher is queried again about them. Vectors that `generator` does not take for
+            /// Strength of the random shifts, turns, scalings, shears and smoothing of replayed images, of which some become
+            /// their negatives where all come from a generator; the teacher is queried again about them. Vectors that `generator` does not take for
             /// images, and images with a side below 4, are left alone.
             .real("augmentation", \.augmentation, 0...10, 1, 0),
             /// Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with several

@@ -6,9 +6,6 @@ import Training
 package struct DistillationOptions {
     package enum ImageSourceKind: String, CaseIterable {
         case auto, generator, procedural, noise, data, metadata
-
-        /// Whether a generator learns to make them, for a time at least.
-        var hasGenerator: Bool { self == .auto || self == .generator }
     }
 
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
@@ -49,6 +46,18 @@ package struct DistillationOptions {
     package var inputHigh = 0.0
     /// 1 for yes.
     package var studentDropout = 0
+
+    /// Whether the teacher may be asked about images of the replay bank.
+    var asksAgain: Bool { replayCapacity != 0 && (augmentation > 0 || mimicWeight > 0) }
+
+    /// Whether a generator takes part in making inputs of a shape.
+    func generates(_ input: Shape) -> Bool {
+        guard imageSource == .auto, ProceduralSource.image(of: input, self) != nil, maxTeacherQueries > 0 else {
+            return imageSource == .auto || imageSource == .generator
+        }
+        // Where queries are few, drawn pictures are worth more.
+        return ProceduralSource.choice(self) > (gradients == .differences ? 1 + differenceDirections : 1)
+    }
 
     /// A preset's.
     init(_ preset: Preset) { reset(preset: preset.place) }

@@ -23,8 +23,8 @@ final class HoldoutAgreement {
     private let agreed: Indices  // [K]: and of those, on which the student agrees
 
     private static let fewestPictures = 512
-    /// So many of a class must there be for it to count.
-    private static let fewestOfAClass = 5
+    /// So many of a class must there be for it to count, where there are not too many classes for that.
+    private let fewestOfAClass: Int
 
     /// nil when nothing can be drawn for the teacher, or when it may be queried too rarely to spare so many.
     init?(_ queried: QueriedTeacher, student: Network, _ options: DistillationOptions, _ compute: Compute) throws {
@@ -40,6 +40,7 @@ final class HoldoutAgreement {
         labels = try Indices(count: batches * n)
         named = try Indices(count: teacher.classes)
         agreed = try Indices(count: teacher.classes)
+        fewestOfAClass = max(1, min(5, batches * n / teacher.classes))
         seed = options.seed
         self.compute = compute
     }
@@ -60,7 +61,7 @@ final class HoldoutAgreement {
             }
         }
         var (sum, classes) = (0.0, 0)
-        for k in 0..<named.count where named[k] >= Self.fewestOfAClass {
+        for k in 0..<named.count where named[k] >= fewestOfAClass {
             sum += Double(agreed[k]) / Double(named[k])
             classes += 1
         }

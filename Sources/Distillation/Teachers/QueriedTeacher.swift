@@ -51,7 +51,7 @@ struct QueriedTeacher {
         usesItsGradients = options.useGradients(of: read)
         guard !isOwn else { return }
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
-        if options.imageSource.hasGenerator, options.lossWeights.regularizer != 0 {
+        if options.generates(host.inputShape), options.lossWeights.regularizer != 0 {
             try checkRegularizer(of: teacher, seed: options.seed, compute)
         }
     }
@@ -113,7 +113,7 @@ private final class WithoutRegularizer: WrappingTeacher {
 extension DistillationOptions {
     /// Whether images are learned with a teacher's own gradients.
     func useGradients(of teacher: any Teacher) -> Bool {
-        let learnsImages = imageSource.hasGenerator || imageSource == .metadata
+        let learnsImages = generates(teacher.inputShape) || imageSource == .metadata
         return learnsImages && [.auto, .teacher].contains(gradients) && teacher.givesGradients
     }
 }

@@ -6,11 +6,13 @@ final class ClassBalance {
     private let classes: Int
     private let winners: Indices  // [count]: the class of a candidate; -1 where it is kept
     private let doubts: Doubles  // [count]
+    private let left: Indices  // [K]: candidates of a class that are not kept
 
     init(candidates: Int, classes: Int) throws {
         self.classes = classes
         winners = try Indices(count: candidates)
         doubts = try Doubles(count: candidates)
+        left = try Indices(count: classes)
     }
 
     /// Writes the places of those to keep, at most as many as there are candidates: one of each class that has any left, again
@@ -24,8 +26,10 @@ final class ClassBalance {
         while kept < places.count {
             let before = kept
             for k in 0..<classes where kept < places.count {
-                guard let surest = surest(of: (first + k) % classes) else { continue }
+                let label = (first + k) % classes
+                guard left[label] > 0, let surest = surest(of: label) else { continue }
                 winners[surest] = -1
+                left[label] -= 1
                 places[kept] = surest
                 kept += 1
             }
@@ -35,6 +39,7 @@ final class ClassBalance {
 
     private func rank(_ logits: Tensor) {
         precondition(logits.count == winners.count * classes)
+        for k in 0..<classes { left[k] = 0 }
         for i in 0..<winners.count {
             let row = logits.pointer + i * classes
             var best = 0
@@ -43,6 +48,7 @@ final class ClassBalance {
             var doubt = 0.0
             for k in 0..<classes where k != best { doubt += exp(Double(row[k]) - Double(row[best])) }
             (winners[i], doubts[i]) = (best, doubt)
+            left[best] += 1
         }
     }
 

@@ -69,7 +69,7 @@ final class ProceduralPictures {
     /// Those that give 64 pictures of a family mean 0 and deviation 1.
     private func measure(_ family: Family) throws -> Units {
         let rows = try Tensor([64, image.channels * image.height * image.width])
-        draw(seed: 0, first: 0, count: 64, rows: rows.pointer) { _ in family }
+        draw(seed: 0, count: 64, rows: rows.pointer, number: { $0 }) { _ in family }
         var (sum, squares) = (0.0, 0.0)
         for i in 0..<rows.count {
             sum += Double(rows[i])
@@ -81,24 +81,32 @@ final class ProceduralPictures {
 
     /// Writes `count` pictures of a seed, from number `first` on, to rows [count, image].
     func draw(seed: UInt64, first: Int, count: Int, rows: UnsafeMutablePointer<Float>) {
-        draw(seed: seed, first: first, count: count, rows: rows) { random in
-            var left = random.nextUniform()
-            for family in Family.allCases.dropLast() {
-                left -= shares[family.rawValue]
-                if left < 0 { return family }
-            }
-            return shares[Family.channels.rawValue] > 0 ? .channels : .strokes
+        draw(seed: seed, count: count, rows: rows, number: { first + $0 }, family)
+    }
+
+    /// Writes the pictures of a seed with the numbers `first + picks[i]` to rows [picks, image].
+    func draw(seed: UInt64, first: Int, picks: Indices, rows: UnsafeMutablePointer<Float>) {
+        draw(seed: seed, count: picks.count, rows: rows, number: { first + picks[$0] }, family)
+    }
+
+    /// One of those that are drawn, as often as its share has it.
+    private func family(_ random: inout Philox) -> Family {
+        var left = random.nextUniform()
+        for family in Family.allCases.dropLast() {
+            left -= shares[family.rawValue]
+            if left < 0 { return family }
         }
+        return shares[Family.channels.rawValue] > 0 ? .channels : .strokes
     }
 
     private func draw(
-        seed: UInt64, first: Int, count: Int, rows: UnsafeMutablePointer<Float>, _ family: (inout Philox) -> Family
+        seed: UInt64, count: Int, rows: UnsafeMutablePointer<Float>, number: (Int) -> Int, _ family: (inout Philox) -> Family
     ) {
         let elements = image.channels * image.height * image.width
         compute.parallelWithIndex(count) { share, range in
             for i in range {
                 // A picture's own numbers begin 2^24 after those of the one before, which is more than any needs.
-                var random = Philox(seed: seed, stream: .pictures, skipping: (first + i) << 24)
+                var random = Philox(seed: seed, stream: .pictures, skipping: number(i) << 24)
                 let family = family(&random), picture = rows + i * elements
                 var brush = UnsafePictureBrush(
                     random, compute.kernels, height: image.height, width: image.width, scratch: compute.scratch(of: share))

@@ -9,9 +9,9 @@ import Training
 final class ProceduralSource: ImageSource {
     let images: Batch
     private let pictures: ProceduralPictures
-    private let candidates: Batch
+    private let candidates: Batch  // n of them at a time
     private let teacher: any TeacherPass
-    private let rows: Tensor  // [candidates, image]
+    private let rows: Tensor  // [n, image]
     private let logits: Tensor  // [candidates, K]
     private let features: Tensor?  // [candidates, F]
     private let picks: Indices
@@ -28,12 +28,14 @@ final class ProceduralSource: ImageSource {
     /// Candidates for each picture that is kept.
     let choice: Int
 
-    /// Sixteen, or as many as the queries of a run allow beside those about altered images.
+    /// Sixteen, or as many as the queries of a run allow beside those about altered images and a twentieth for its beginning and
+    /// for `HoldoutAgreement`.
     static func choice(_ options: DistillationOptions) -> Int {
         guard options.maxTeacherQueries > 0 else { return 16 }
-        let askedAgain = options.replayCapacity != 0 && options.augmentation > 0 ? options.studentSteps : 0
-        let (ofAStep, overflow) = options.steps.multipliedReportingOverflow(by: options.batchSize)
-        return overflow ? 1 : min(16, max(1, options.maxTeacherQueries / ofAStep - askedAgain))
+        let (images, overflow) = options.steps.multipliedReportingOverflow(by: options.batchSize)
+        guard !overflow else { return 1 }
+        let ofAStep = (options.maxTeacherQueries - options.maxTeacherQueries / 20) / images
+        return min(16, max(1, ofAStep - (options.asksAgain ? options.studentSteps : 0)))
     }
 
     /// What it draws for a teacher's inputs; nil where they are no images of 4 pixels to a side or more.
@@ -56,7 +58,7 @@ final class ProceduralSource: ImageSource {
         candidates = try Batch(samples: n, shape: input)
         images = try Batch(samples: n, shape: input)
         self.teacher = try teacher.plan(candidates, gradients: false, compute)
-        rows = try Tensor([choice * n, input.count])
+        rows = try Tensor([n, input.count])
         logits = try Tensor([choice * n, classes])
         features = teacher.features > 0 ? try Tensor([choice * n, teacher.features]) : nil
         picks = try Indices(count: n)
@@ -74,19 +76,21 @@ final class ProceduralSource: ImageSource {
     var targets: Targets { Targets(logits: keptLogits, features: keptFeatures) }
 
     func next() throws -> GeneratorLoss.Value {
-        pictures.draw(seed: seed, first: drawn * picks.count, count: choice * picks.count, rows: rows.pointer)
+        let n = picks.count, first = drawn * n
         drawn += choice
         for part in 0..<choice {
-            let start = part * picks.count
-            candidates.load(rows: rows.pointer + start * images.elements, compute)
+            pictures.draw(seed: seed, first: first + part * n, count: n, rows: rows.pointer)
+            candidates.load(rows: rows.pointer, compute)
             try teacher.forward()
-            teacher.logits.store(rows: logits.pointer + start * keptLogits.elements, compute)
+            teacher.logits.store(rows: logits.pointer + part * n * keptLogits.elements, compute)
             if let features, let new = teacher.features {
-                new.store(rows: features.pointer + start * new.elements, compute)
+                new.store(rows: features.pointer + part * n * new.elements, compute)
             }
         }
         balance.keep(picks, logits: logits, first: drawn / choice % keptLogits.elements)
-        images.load(rows: rows.pointer, picks: picks.pointer, compute)
+        // To draw them once more takes less than to keep them all.
+        pictures.draw(seed: seed, first: first, picks: picks, rows: rows.pointer)
+        images.load(rows: rows.pointer, compute)
         keptLogits.load(rows: logits.pointer, picks: picks.pointer, compute)
         if let features { keptFeatures?.load(rows: features.pointer, picks: picks.pointer, compute) }
         return loss.evaluate(logits: keptLogits, features: keptFeatures, logitsGradient: nil, featuresGradient: nil)
