@@ -1,6 +1,7 @@
 """What the report measures: for each pair of networks its teacher and its rows."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -157,7 +158,8 @@ def run(pair: Pair, row: Row, seed: int, watch: Callable[[dafl.Distillation, daf
     return {"pair": pair.name, "row": row.key, "settings": row.settings, "seed": seed,
             "accuracy": pair.accuracy(distillation.student()), "agreement": last.agreement,
             "seconds": last.seconds_elapsed if watch else time.perf_counter() - start,
-            "holdout_agreement": last.holdout_agreement, "queries": last.teacher_images, "effective_classes": last.effective_classes, "collapses": last.collapses}
+            "holdout_agreement": None if math.isnan(last.holdout_agreement) else last.holdout_agreement,
+            "queries": last.teacher_images, "effective_classes": last.effective_classes, "collapses": last.collapses}
 
 
 GENERATOR = {"image_source": "generator"}
@@ -277,4 +279,10 @@ def query_rows(budget: Budget) -> Iterator[Row]:
                    "replay_capacity": min(819_200, max(128 * steps, 128))}
         if budget.is_quick:
             options |= budget.steps(steps) | {"max_teacher_queries": queries // 150}
-        yield Row(f"queries-{queries}", f"{queries:,} queries", group="queries", teacher="logits", options=options)
+        yield Row(f"queries-{queries}", f"{queries:,} queries, logits, a generator alone", group="queries", teacher="logits",
+                  options=options)
+    for queries, student_steps in ((10**4, 100), (10**5, 10)):
+        options = {"augmentation": 0.0, "max_teacher_queries": queries, "student_steps": student_steps, "replay_capacity": queries}
+        steps = budget.steps(queries // 128)
+        yield Row(f"labels-{queries}", f"{queries:,} queries, labels", group="queries", seeds=budget.seeds(5), teacher="labels",
+                  options=options | steps)
