@@ -281,8 +281,7 @@ def query_rows(budget: Budget) -> Iterator[Row]:
             options |= budget.steps(steps) | {"max_teacher_queries": queries // 150}
         yield Row(f"queries-{queries}", f"{queries:,} queries, logits, a generator alone", group="queries", teacher="logits",
                   options=options)
-    for queries, student_steps in ((10**4, 100), (10**5, 10)):
-        options = {"augmentation": 0.0, "max_teacher_queries": queries, "student_steps": student_steps, "replay_capacity": queries}
-        steps = budget.steps(queries // 128)
+    for queries in (10**4, 10**5):
         yield Row(f"labels-{queries}", f"{queries:,} queries, labels", group="queries", seeds=budget.seeds(5), teacher="labels",
-                  options=options | steps)
+                  options=budget.steps(queries // 128) | {
+                      "augmentation": 0.0, "max_teacher_queries": queries, "replay_capacity": queries})

@@ -160,7 +160,7 @@ def report(all_rows: list[tuple[Pair, list[Row]]], results: Results, folder: Pat
         if (folder / "class-means.png").exists() and pair.name == "lenet5":
             parts.append("### Pictures\n\nOf the default's seed 0. The mean image of each class:\n\n"
                          "![class means](class-means.png)\n\n"
-                         "Generated images, by the class that the teacher sees:\n\n![samples](samples.png)\n\n"
+                         "Images as they are made, generated and drawn, by the class that the teacher sees:\n\n![samples](samples.png)\n\n"
                          "First-layer filters:\n\n![filters](filters.png)\n\n"
                          "The student's accuracy and the generator's balance as time goes by:\n\n"
                          "![accuracy against time](accuracy-against-time.png)")
