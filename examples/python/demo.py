@@ -112,7 +112,7 @@ def main() -> None:
     pixels, labels = bundled_digits()
     images = prepare(pixels)
     print_table([("teacher, LeNet-5", teacher, None),
-                 ("student, from generated images", student, progress.seconds_elapsed),
+                 ("student, from images made here", student, progress.seconds_elapsed),
                  ("baseline, from noise", noise.student(), noise_progress.seconds_elapsed)], images, labels)
 
     OUTPUT.mkdir(parents=True, exist_ok=True)
