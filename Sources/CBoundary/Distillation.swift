@@ -33,7 +33,8 @@ public func dafl_distillation_options_init(
 ///
 /// - Parameter options: initialised before with `dafl_distillation_options_init`.
 /// - Parameter preset: "fast", the default: drawn pictures and a narrow generator, made anew now and then, whose images are kept
-///   and seen by the student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a processor.
+///   and seen by the student many times. "paper": what the authors did on MNIST, both networks on one batch at a time; hours on a
+///   processor.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for another name.
 @c @implementation
 public func dafl_distillation_options_preset(
@@ -100,8 +101,8 @@ public func dafl_distillation_create_from_network(
     }
 }
 
-/// Does one step: that which makes images, and the student's that go with it. For hosts that own the loop; the options' steps are a
-/// plan for the student's schedule, not a bound.
+/// Does one step: that which makes images, and the student's that go with it. For hosts that own the loop; the options' steps
+/// are a plan for the student's schedule, not a bound.
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
 /// - Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
@@ -222,8 +223,8 @@ public func dafl_distillation_student(
 /// the teacher's own units. Its batch normalisation has the statistics of the images that it makes now.
 ///
 /// - Parameter out: the copy, to be destroyed with `dafl_network_destroy`; NULL on failure.
-/// - Returns: DAFL_ERROR_UNSUPPORTED when no generator has made images, as in the first 41 steps of image_source "auto", or where queries are
-///   few.
+/// - Returns: DAFL_ERROR_UNSUPPORTED when no generator has made images, as in the first 41 steps of image_source "auto", or
+///   where queries are few.
 @c @implementation
 public func dafl_distillation_generator(
     _ distillation: DistillationHandle?, _ out: UnsafeMutablePointer<NetworkHandle?>?
@@ -231,7 +232,9 @@ public func dafl_distillation_generator(
     answering {
         try handOut(distillation, out) { distillation in
             guard let generator = try distillation.exportedGenerator() else {
-                throw DaflError(.unsupported, "no generator has made images in this run; with image_source \"generator\" one does from the first step")
+                throw DaflError(
+                    .unsupported,
+                    "no generator has made images in this run; with image_source \"generator\" one does from the first step")
             }
             return generator
         }

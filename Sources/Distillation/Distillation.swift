@@ -161,9 +161,9 @@ package final class Distillation {
         guard !hasWarned, progress.holdoutAgreement < Self.leastHoldoutAgreement else { return }
         hasWarned = true
         log(
-            .warning, "of pictures that nobody learned from the student names the teacher's class for \(percent(progress.holdoutAgreement)) "
-                + "of each class on average: on real inputs it may know little of the teacher. More steps, a larger student, other "
-                + "input units or a few real inputs (image_source \"data\") may help")
+            .warning, "of pictures that nobody learned from the student names the teacher's class for "
+                + "\(percent(progress.holdoutAgreement)) of each class on average: on real inputs it may know little of the teacher. "
+                + "More steps, a larger student, other input units or a few real inputs (image_source \"data\") may help")
     }
 
     private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }

@@ -58,3 +58,13 @@ extension Batch {
         }
     }
 }
+
+extension Tensor {
+    /// In rows [n, K]: the place of a row's largest number, the first of equals.
+    package func argmax(row: Int) -> Int {
+        let start = row * shape[1]
+        var best = 0
+        for k in 1..<shape[1] where self[start + k] > self[start + best] { best = k }
+        return best
+    }
+}

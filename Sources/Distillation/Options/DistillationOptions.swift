@@ -4,10 +4,7 @@ import Training
 
 /// How a distillation works. `DistillationOptions+Table.swift` says what each option is.
 package struct DistillationOptions {
-    package enum ImageSourceKind: String, CaseIterable {
-        case auto, generator, procedural, noise, data, metadata
-    }
-
+    package enum ImageSourceKind: String, CaseIterable { case auto, generator, procedural, noise, data, metadata }
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
     package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
 
@@ -52,9 +49,9 @@ package struct DistillationOptions {
 
     /// Whether a generator takes part in making inputs of a shape.
     func generates(_ input: Shape) -> Bool {
-        guard imageSource == .auto, ProceduralSource.image(of: input, self) != nil, maxTeacherQueries > 0 else {
-            return imageSource == .auto || imageSource == .generator
-        }
+        guard imageSource == .auto else { return imageSource == .generator }
+        guard ProceduralSource.image(of: input, self) != nil else { return true }
+        if maxTeacherQueries == 0 { return true }
         // Where queries are few, drawn pictures are worth more.
         return ProceduralSource.choice(self) > (gradients == .differences ? 1 + differenceDirections : 1)
     }

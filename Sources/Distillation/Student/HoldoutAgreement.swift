@@ -14,7 +14,7 @@ final class HoldoutAgreement {
     private let seed: UInt64
     private let compute: Compute
     private let rows: Tensor  // [n, image]
-    private let answers: Tensor  // [n, K]
+    private let answers: Tensor  // [n, K], of the student
     private let batches: Int
     /// The teacher's classes, from the first `value` on.
     private let labels: Indices  // [batches n]
@@ -73,8 +73,7 @@ final class HoldoutAgreement {
             draw(batch)
             teacher.images.load(rows: rows.pointer, compute)
             try teacher.forward()
-            teacher.logits.store(rows: answers.pointer, compute)
-            for i in 0..<rows.shape[0] { labels[batch * rows.shape[0] + i] = answers.argmax(row: i) }
+            for i in 0..<rows.shape[0] { labels[batch * rows.shape[0] + i] = teacher.logits.argmax(i) }
         }
         hasLabels = true
     }

@@ -72,13 +72,3 @@ final class StudentSelection {
         return (0..<count).count { answers.argmax(row: $0) == logits.argmax(row: $0) }
     }
 }
-
-extension Tensor {
-    /// In rows [n, K]: the place of a row's largest number, the first of equals.
-    func argmax(row: Int) -> Int {
-        let start = row * shape[1]
-        var best = 0
-        for k in 1..<shape[1] where self[start + k] > self[start + best] { best = k }
-        return best
-    }
-}

@@ -1,5 +1,6 @@
 import Glibc
 import Numerics
+import Training
 
 /// Which of many images are kept: as many of each class as there are, and of a class those that the teacher is surest of.
 final class ClassBalance {
@@ -41,9 +42,7 @@ final class ClassBalance {
         precondition(logits.count == winners.count * classes)
         for k in 0..<classes { left[k] = 0 }
         for i in 0..<winners.count {
-            let row = logits.pointer + i * classes
-            var best = 0
-            for k in 1..<classes where row[k] > row[best] { best = k }
+            let row = logits.pointer + i * classes, best = logits.argmax(row: i)
             // -log p of the class but for a monotone function, which tells teachers apart that are sure to the last digit.
             var doubt = 0.0
             for k in 0..<classes where k != best { doubt += exp(Double(row[k]) - Double(row[best])) }
