@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Data flows one way: numerics, networks, training, distillation, the C boundary; files on disk stand beside.
+// Data flows one way: numerics, networks, training, distillation, checkpoints, the C boundary; files on disk stand beside.
 let package = Package(
     name: "dafl",
     products: [
@@ -25,13 +25,16 @@ let package = Package(
             ]),
         .target(name: "Training", dependencies: ["Networks"]),
         .target(name: "Distillation", dependencies: ["Training"]),
-        .target(name: "CBoundary", dependencies: ["Distillation", "Formats", "CDafl"], exclude: ["dafl.h.template"]),
+        .target(name: "Checkpoints", dependencies: ["Distillation", "Formats", "CDafl"]),
+        .target(name: "CBoundary", dependencies: ["Checkpoints", "CDafl"], exclude: ["dafl.h.template"]),
 
         // Tests
+        .target(name: "TestSupport", path: "Tests/Support"),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
-        .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
         .testTarget(
             name: "DistillationTests", dependencies: ["Distillation", "Formats"], exclude: ["Fixtures"]),
     ],

@@ -434,11 +434,12 @@ typedef struct dafl_teacher {
     int64_t classes;                   /* length of a row of answers, at least 1. One number is that of class 1 of a two-class
                                           teacher */
     int64_t features;                  /* length of a row of features; 0 when the teacher gives none */
-    dafl_teacher_forward_fn forward;   /* must not be NULL */
+    dafl_teacher_forward_fn forward;   /* must not be NULL, unless `network` is given */
     dafl_teacher_backward_fn backward; /* may be NULL: a teacher without gradients, see `gradients` in the options */
     int64_t answers;                   /* one of the list above; backward is NULL with labels, and with probabilities gets the
                                           gradient by them */
     dafl_teacher_regularizer_fn regularizer; /* may be NULL: see regularizer_weight in the options */
+    const dafl_network *network;       /* may be NULL. Else it is the teacher, is copied, and no callback and no size is given */
 } dafl_teacher;
 
 /* Where a distillation stands. Handed to dafl_progress_fn and filled by dafl_distillation_step. */
@@ -626,6 +627,19 @@ typedef struct dafl_distillation_options {
     const dafl_network *student_network;
     /* 1: the student's own dropout layers drop while it trains. A teacher's never do. 0 to 1; default 0. */
     int64_t student_dropout;
+    /* The run ends where progress.holdout_agreement, or progress.agreement where there is none, has not risen for so
+     * many steps; 0: after all of them. From 0; default 0. */
+    int64_t patience;
+    /* Path of a file that the run's state is written to, at its beginning, as often as the next two options say, and
+     * where a call of dafl_distillation_run ends. Where the file is there already, the run goes on from it: it must
+     * be one of the same options, student and kind of teacher. A later write that fails is told to the log, leaves
+     * the file as it was, and is tried again when the next one is due. Default "". */
+    const char *checkpoint;
+    /* Between two of them; more where that is less than fifty times what the last one took to write. 0 to 1e9;
+     * default 60. */
+    double checkpoint_seconds;
+    /* In the place of seconds: every so many steps; 0: by time. From 0; default 0. */
+    int64_t checkpoint_steps;
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */
@@ -704,11 +718,12 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 
 /*
- * Does the steps still to do, or as many as max_teacher_queries allow; to have used those up is a good end.
+ * Does the steps still to do, or as many as max_teacher_queries and patience allow; to have used those up is a good
+ * end.
  *
  * progress: called after each; may be NULL. It may use this handle, on the thread that it is called on, for
- *   dafl_distillation_progress, dafl_distillation_student, dafl_distillation_generator and dafl_distillation_generate,
- *   which change nothing of what follows.
+ *   dafl_distillation_progress, dafl_distillation_student, dafl_distillation_generator, dafl_distillation_save,
+ *   dafl_distillation_save_memory and dafl_distillation_generate, which change nothing of what follows.
  * user_data: handed to progress.
  * Returns: as dafl_distillation_step, or what progress returned. Another call goes on from there.
  */
@@ -720,6 +735,59 @@ dafl_status dafl_distillation_run(dafl_distillation *distillation, dafl_progress
  * out: filled; its struct_size must be set before.
  */
 dafl_status dafl_distillation_progress(dafl_distillation *distillation, dafl_progress *out);
+
+/*
+ * Writes all that the steps to come depend on to a file, a checkpoint: it appears whole, in place of one that was
+ * there, or not at all. A run that goes on from it does the same, to the same bytes. The option checkpoint does this by
+ * itself. The file is in the safetensors format; beside the student it has the images of the replay bank and the
+ * options.
+ *
+ * path: of the file.
+ * Returns: DAFL_ERROR_IO; then what was under the name stays.
+ */
+dafl_status dafl_distillation_save(dafl_distillation *distillation, const char *path);
+
+/*
+ * The same to memory.
+ *
+ * data: what is written; may be NULL, to learn the size.
+ * capacity: how many bytes there is room for; 0 with NULL.
+ * size: how many the checkpoint takes; written. It grows while the replay bank fills.
+ * Returns: DAFL_ERROR_INVALID_ARGUMENT when there is data and its capacity is too small: what it holds then is no
+ *   checkpoint.
+ */
+dafl_status dafl_distillation_save_memory(dafl_distillation *distillation, void *data, int64_t capacity, int64_t *size);
+
+/*
+ * Goes on with a run from a file that dafl_distillation_save or the option checkpoint wrote. The teacher is not
+ * examined again.
+ *
+ * path: of the file.
+ * teacher: given anew, of the same shapes and kind; a network of the same weights. That callbacks return what they
+ *   returned before, nobody checks. Copied, as by dafl_distillation_create.
+ * options: may be NULL, for those of the run, without a log and without automatic checkpoints. Else copied: of them are
+ *   used what a file cannot hold, log, images, labels and the metadata, of which those of the run are needed, and what
+ *   may be another, threads, instruction_set, patience and the three about checkpoints.
+ * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_IO; DAFL_ERROR_FORMAT for a file that is no checkpoint or is damaged; DAFL_ERROR_UNSUPPORTED for
+ *   one of another version of the library; DAFL_ERROR_INVALID_ARGUMENT for another teacher or other images;
+ *   DAFL_ERROR_OUT_OF_MEMORY.
+ */
+dafl_status dafl_distillation_load(const char *path, const dafl_teacher *teacher,
+                                   const dafl_distillation_options *options, dafl_distillation **out);
+
+/*
+ * The same from memory.
+ *
+ * data: what dafl_distillation_save_memory wrote, needed no longer than the call.
+ * size: how many bytes.
+ * teacher: as of dafl_distillation_load.
+ * options: as of dafl_distillation_load.
+ * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
+ * Returns: as dafl_distillation_load.
+ */
+dafl_status dafl_distillation_load_memory(const void *data, int64_t size, const dafl_teacher *teacher,
+                                          const dafl_distillation_options *options, dafl_distillation **out);
 
 /*
  * Stops the run, step or generate at work, soon and at the latest before its next query: it returns DAFL_CANCELLED, and

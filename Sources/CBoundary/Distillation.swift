@@ -1,4 +1,5 @@
 import CDafl
+import Checkpoints
 import Distillation
 import Networks
 import Numerics
@@ -73,9 +74,8 @@ public func dafl_distillation_create(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
-        let teacher = try CallbackTeacher(SizedStruct.read(teacher, "teacher"))
-        let options = try SizedStruct.read(options, "options")
-        out.pointee = makeHandle(try DistillationObject(teacher: teacher, answers: teacher.answers, options))
+        let teacher = try GivenTeacher(SizedStruct.read(teacher, "teacher"))
+        out.pointee = makeHandle(try DistillationObject(teacher, SizedStruct.read(options, "options")))
     }
 }
 
@@ -93,11 +93,7 @@ public func dafl_distillation_create_from_network(
     answering {
         let out = try require(out, "out")
         out.pointee = nil
-        try using(teacher, "teacher", as: NetworkObject.self, .shared) { object in
-            let teacher = NetworkTeacher(try object.network.copy())
-            let options = try SizedStruct.read(options, "options")
-            out.pointee = makeHandle(try DistillationObject(teacher: teacher, answers: .logits, options))
-        }
+        out.pointee = makeHandle(try DistillationObject(GivenTeacher(teacher), SizedStruct.read(options, "options")))
     }
 }
 
@@ -118,17 +114,17 @@ public func dafl_distillation_step(
         try using(distillation, "distillation", as: DistillationObject.self) { object in
             // An `out` that cannot be filled must be found before the step is done.
             if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
-            try object.distillation.cancellation.heeding { try object.distillation.step() }
+            try object.distillation.cancellation.heeding { try object.step() }
             if out != nil { try SizedStruct.fill(out, "out", object.distillation.progress.inC) }
         }
     }
 }
 
-/// Does the steps still to do, or as many as max_teacher_queries allow; to have used those up is a good end.
+/// Does the steps still to do, or as many as max_teacher_queries and patience allow; to have used those up is a good end.
 ///
 /// - Parameter progress: called after each; may be NULL. It may use this handle, on the thread that it is called on, for
-///   `dafl_distillation_progress`, `dafl_distillation_student`, `dafl_distillation_generator` and
-///   `dafl_distillation_generate`, which change nothing of what follows.
+///   `dafl_distillation_progress`, `dafl_distillation_student`, `dafl_distillation_generator`, `dafl_distillation_save`,
+///   `dafl_distillation_save_memory` and `dafl_distillation_generate`, which change nothing of what follows.
 /// - Parameter user_data: handed to progress.
 /// - Returns: as `dafl_distillation_step`, or what progress returned. Another call goes on from there.
 @c @implementation
@@ -137,17 +133,10 @@ public func dafl_distillation_run(
 ) -> dafl_status {
     answering {
         try using(distillation, "distillation", as: DistillationObject.self) { object in
-            let distillation = object.distillation
-            try distillation.cancellation.heeding {
-                while distillation.progress.step < distillation.options.steps {
-                    try distillation.cancellation.check()
-                    do {
-                        try distillation.step()
-                    } catch let error as DaflError where error.status == .queriesSpent {
-                        return distillation.log(.info, error.description)
-                    }
-                    guard let progress else { continue }
-                    let code = object.lend { withUnsafePointer(to: distillation.progress.inC) { progress(user_data, $0) } }
+            try object.distillation.cancellation.heeding {
+                try object.run {
+                    guard let progress else { return }
+                    let code = withUnsafePointer(to: object.distillation.progress.inC) { progress(user_data, $0) }
                     guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }
                 }
             }
@@ -167,6 +156,100 @@ public func dafl_distillation_progress(
             try SizedStruct.fill(out, "out", object.distillation.progress.inC)
         }
     }
+}
+
+/// Writes all that the steps to come depend on to a file, a checkpoint: it appears whole, in place of one that was there, or not at
+/// all. A run that goes on from it does the same, to the same bytes. The option `checkpoint` does this by itself. The file is in the
+/// safetensors format; beside the student it has the images of the replay bank and the options.
+///
+/// - Parameter path: of the file.
+/// - Returns: DAFL_ERROR_IO; then what was under the name stays.
+@c @implementation
+public func dafl_distillation_save(
+    _ distillation: DistillationHandle?, _ path: UnsafePointer<CChar>?
+) -> dafl_status {
+    answering {
+        try using(distillation, "distillation", as: DistillationObject.self, .exclusiveOrLent) { object in
+            try object.distillation.save(path: requirePath(path, "path"))
+        }
+    }
+}
+
+/// The same to memory.
+///
+/// - Parameter data: what is written; may be NULL, to learn the size.
+/// - Parameter capacity: how many bytes there is room for; 0 with NULL.
+/// - Parameter size: how many the checkpoint takes; written. It grows while the replay bank fills.
+/// - Returns: DAFL_ERROR_INVALID_ARGUMENT when there is data and its capacity is too small: what it holds then is no checkpoint.
+@c @implementation
+public func dafl_distillation_save_memory(
+    _ distillation: DistillationHandle?, _ data: UnsafeMutableRawPointer?, _ capacity: Int64, _ size: UnsafeMutablePointer<Int64>?
+) -> dafl_status {
+    answering {
+        try using(distillation, "distillation", as: DistillationObject.self, .exclusiveOrLent) { object in
+            let size = try require(size, "size")
+            let room = try requireWhole(capacity, "capacity", data == nil ? 0...0 : 0...Int.max)
+            let taken = try object.distillation.save(to: UnsafeMutableRawBufferPointer(start: data, count: room))
+            size.pointee = Int64(taken)
+            guard data == nil || taken <= room else {
+                throw DaflError.invalid("capacity", capacity, "at least \(taken)")
+            }
+        }
+    }
+}
+
+/// Goes on with a run from a file that `dafl_distillation_save` or the option `checkpoint` wrote. The teacher is not examined again.
+///
+/// - Parameter path: of the file.
+/// - Parameter teacher: given anew, of the same shapes and kind; a network of the same weights. That callbacks return what they
+///   returned before, nobody checks. Copied, as by `dafl_distillation_create`.
+/// - Parameter options: may be NULL, for those of the run, without a log and without automatic checkpoints. Else copied: of them
+///   are used what a file cannot hold, `log`, `images`, `labels` and the metadata, of which those of the run are needed, and what
+///   may be another, `threads`, `instruction_set`, `patience` and the three about checkpoints.
+/// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
+/// - Returns: DAFL_ERROR_IO; DAFL_ERROR_FORMAT for a file that is no checkpoint or is damaged; DAFL_ERROR_UNSUPPORTED for one of
+///   another version of the library; DAFL_ERROR_INVALID_ARGUMENT for another teacher or other images; DAFL_ERROR_OUT_OF_MEMORY.
+@c @implementation
+public func dafl_distillation_load(
+    _ path: UnsafePointer<CChar>?, _ teacher: UnsafePointer<dafl_teacher>?,
+    _ options: UnsafePointer<dafl_distillation_options>?, _ out: UnsafeMutablePointer<DistillationHandle?>?
+) -> dafl_status {
+    answering {
+        try load(teacher, options, out) { try Checkpoint(path: requirePath(path, "path")) }
+    }
+}
+
+/// The same from memory.
+///
+/// - Parameter data: what `dafl_distillation_save_memory` wrote, needed no longer than the call.
+/// - Parameter size: how many bytes.
+/// - Parameter teacher: as of `dafl_distillation_load`.
+/// - Parameter options: as of `dafl_distillation_load`.
+/// - Parameter out: the distillation, to be destroyed with `dafl_distillation_destroy`; NULL on failure.
+/// - Returns: as `dafl_distillation_load`.
+@c @implementation
+public func dafl_distillation_load_memory(
+    _ data: UnsafeRawPointer?, _ size: Int64, _ teacher: UnsafePointer<dafl_teacher>?,
+    _ options: UnsafePointer<dafl_distillation_options>?, _ out: UnsafeMutablePointer<DistillationHandle?>?
+) -> dafl_status {
+    answering {
+        try load(teacher, options, out) {
+            try Checkpoint(
+                borrowing: UnsafeRawBufferPointer(
+                    start: require(data, "data"), count: requireWhole(size, "size", 1...Int.max)))
+        }
+    }
+}
+
+private func load(
+    _ teacher: UnsafePointer<dafl_teacher>?, _ options: UnsafePointer<dafl_distillation_options>?,
+    _ out: UnsafeMutablePointer<DistillationHandle?>?, _ checkpoint: () throws -> Checkpoint
+) throws {
+    let out = try require(out, "out")
+    out.pointee = nil
+    let teacher = try GivenTeacher(SizedStruct.read(teacher, "teacher"))
+    let options = try options.map { try SizedStruct.read($0, "options") }
+    out.pointee = makeHandle(try DistillationObject(teacher, options, from: checkpoint()))
 }
 
 /// Stops the run, step or generate at work, soon and at the latest before its next query: it returns DAFL_CANCELLED, and another

@@ -1,4 +1,5 @@
 import CDafl
+import Checkpoints
 import Distillation
 import Formats
 import Networks
@@ -7,14 +8,24 @@ import Numerics
 /// What a `dafl_distillation *` points to.
 final class DistillationObject: HandledObject {
     let distillation: Distillation
+    private let automatic: AutomaticCheckpoint?
 
-    /// - Throws: what `Distillation` throws, and `invalidArgument` for options that C alone can get wrong.
-    init(teacher: any Teacher, answers: Answers, _ c: dafl_distillation_options) throws {
-        let (log, userData) = (c.log, c.log_user_data)
-        let options = try DistillationOptions(c)
+    /// A new run, or one that goes on.
+    /// - Parameters:
+    ///   - c: its options; of a run that goes on, what a file cannot hold and what may be another. nil for all that the file has.
+    ///   - checkpoint: where a run goes on from that the host loads; nil for a new one, or for the one that its options name.
+    /// - Throws: what `Distillation` and `Checkpoint` throw, and `invalidArgument` for options that C alone can get wrong.
+    init(_ teacher: GivenTeacher, _ c: dafl_distillation_options?, from checkpoint: Checkpoint? = nil) throws {
+        let (log, userData) = (c?.log, c?.log_user_data)
+        func tell(_ level: LogLevel, _ text: String) { text.withCString { log?(userData, level.rawValue, $0) } }
+        let options = try DistillationOptions(c, from: checkpoint)
+        automatic = AutomaticCheckpoint(options)
         do {
-            distillation = try Distillation(teacher: teacher, answers: answers, options) { level, text in
-                text.withCString { log?(userData, level.rawValue, $0) }
+            if let checkpoint = try checkpoint ?? automatic?.existing() {
+                distillation = try checkpoint.resume(teacher: teacher.teacher, answers: teacher.answers, options, log: tell)
+            } else {
+                distillation = try Distillation(teacher: teacher.teacher, answers: teacher.answers, options, log: tell)
+                try automatic?.save(distillation)
             }
         } catch let error as DaflError where error.status == .outOfMemory {
             throw DaflError(
@@ -23,6 +34,52 @@ final class DistillationObject: HandledObject {
         }
         distillation.log(.info, distillation.summary)
     }
+
+    func step() throws {
+        try distillation.step()
+        automatic?.saveIfDue(distillation)
+    }
+
+    /// The steps still to do.
+    /// - Parameter stepDone: called after each.
+    func run(_ stepDone: () throws -> Void) throws {
+        defer { automatic?.saveAtEnd(distillation) }
+        while !distillation.isDone {
+            try distillation.cancellation.check()
+            do {
+                try step()
+            } catch let error as DaflError where error.status == .queriesSpent {
+                return distillation.log(.info, error.description)
+            }
+            try lend(during: stepDone)
+        }
+    }
+}
+
+/// What a host gives as a teacher: callbacks, or a network of the library.
+struct GivenTeacher {
+    let teacher: any Teacher
+    let answers: Answers
+
+    init(_ c: dafl_teacher) throws {
+        guard let network = c.network else {
+            let teacher = try CallbackTeacher(c)
+            self.init(teacher, teacher.answers)
+            return
+        }
+        guard c.forward == nil, c.backward == nil, c.regularizer == nil else {
+            throw DaflError.invalid("forward of the teacher", "given", "NULL where network is, and so must backward and regularizer")
+        }
+        try self.init(network)
+    }
+
+    /// Of a copy.
+    init(_ network: NetworkHandle?) throws {
+        let copy = try using(network, "teacher", as: NetworkObject.self, .shared) { try $0.network.copy() }
+        self.init(NetworkTeacher(copy), .logits)
+    }
+
+    private init(_ teacher: any Teacher, _ answers: Answers) { (self.teacher, self.answers) = (teacher, answers) }
 }
 
 extension GivenStudent {
@@ -57,10 +114,24 @@ extension Progress {
 }
 
 extension DistillationOptions {
-    /// - Throws: `invalidArgument` for a name that is none, or what only C can get wrong.
-    init(_ c: dafl_distillation_options) throws {
+    /// - Parameter checkpoint: of a run that goes on, whose options they are but for what the host has to give again.
+    /// - Throws: `invalidArgument` for a name that is none, or what only C can get wrong; `format`.
+    fileprivate init(_ c: dafl_distillation_options?, from checkpoint: Checkpoint?) throws {
         self = Preset.fast.options
-        try OptionFields.read(c, into: &self)
+        if let c { try OptionFields.read(c, into: &self) }
+        if let checkpoint { self = try checkpoint.options(c == nil ? nil : self) }
+        guard let c else { return }
+        try takeArrays(c)
+        guard checkpoint == nil else { return }
+        givenStudent = try GivenStudent(c.student_network, named: student)
+        if c.input_mean != nil || c.input_deviation != nil {
+            inputStatistics = InputStatistics(
+                means: c.input_mean, deviations: c.input_deviation,
+                count: try requireWhole(c.input_count, "input_count", 1...1 << 30))
+        }
+    }
+
+    private mutating func takeArrays(_ c: dafl_distillation_options) throws {
         for (name, isGiven, source) in [
             ("images", c.images != nil, ImageSourceKind.data), ("labels", c.labels != nil, .data),
             ("metadata_means", c.metadata_means != nil, .metadata),
@@ -68,7 +139,6 @@ extension DistillationOptions {
         ] where isGiven && imageSource != source {
             throw DaflError.invalid(name, "given", "NULL unless image_source is \"\(source.rawValue)\"")
         }
-        givenStudent = try GivenStudent(c.student_network, named: student)
         if imageSource == .data {
             data = ImageData(
                 images: try require(c.images, "images"), labels: c.labels,
@@ -79,11 +149,6 @@ extension DistillationOptions {
                 means: try require(c.metadata_means, "metadata_means"),
                 deviations: try require(c.metadata_deviations, "metadata_deviations"),
                 groups: try requireWhole(c.metadata_groups, "metadata_groups", 1...1 << 30))
-        }
-        if c.input_mean != nil || c.input_deviation != nil {
-            inputStatistics = InputStatistics(
-                means: c.input_mean, deviations: c.input_deviation,
-                count: try requireWhole(c.input_count, "input_count", 1...1 << 30))
         }
     }
 }

@@ -5,7 +5,7 @@ import Training
 /// A teacher, a generator and a student on their way: data-free learning of student networks (DAFL, ICCV 2019).
 ///
 ///     let distillation = try Distillation(teacher: NetworkTeacher(lenet5), Preset.fast.options)
-///     while distillation.progress.step < distillation.progress.steps { try distillation.step() }
+///     while !distillation.isDone { try distillation.step() }
 ///     distillation.student  // the distilled network
 ///
 /// One thread at a time may use it; only `cancellation` is for all.
@@ -17,29 +17,38 @@ package final class Distillation {
     package let log: (LogLevel, String) -> Void
 
     private let compute: Compute
-    private let queried: QueriedTeacher
+    private var queried: QueriedTeacher
     private let source: any ImageSource
     private let training: StudentTraining
     private let replay: Replay?
     private let selection: StudentSelection?
     private let holdout: HoldoutAgreement?
     /// The student as it is handed out, which may have one output for the two logits of the one in training.
-    private let shown: Network
+    package let shown: Network
+    /// As the host gave it.
+    package let teacher: any Teacher
+    /// See `DistillationOptions.checksums`.
+    package private(set) lazy var checksums = options.checksums(teacher)
     /// Below it the run ends with a warning.
     private static let leastHoldoutAgreement = 0.4
     private var hasWarned = false
     private var clock = StepClock()
     private var collapse: CollapseWatch
     private var agreement = RecentMean()
-    private var samplesTaken: UInt32 = 0
+    private var patience: Patience
+    private var samplesTaken = 0
+    /// As it was before the step at work.
+    private var before: Snapshot?
 
     /// - Parameters:
     ///   - answers: what the teacher's rows are; a network's are logits.
+    ///   - archive: the state of a run of the same teacher and options, which goes on; nil for a new one.
     ///   - log: told what is worth telling the user, here too.
     /// - Throws: `invalidArgument` for options that are out of range or do not fit the teacher, `unsupported` when no generator
-    ///   can make its input, `teacher` when its gradients are wrong or it cannot be learned from, and what it throws itself.
+    ///   can make its input, `teacher` when its gradients are wrong or it cannot be learned from, `format` for an
+    ///   archive of another run, and what teacher and archive throw themselves.
     package init(
-        teacher host: any Teacher, answers: Answers = .automatic, _ options: DistillationOptions,
+        teacher host: any Teacher, answers: Answers = .automatic, _ options: DistillationOptions, from archive: Archive? = nil,
         log: @escaping (LogLevel, String) -> Void = { _, _ in }
     ) throws {
         try options.validate()
@@ -48,20 +57,39 @@ package final class Distillation {
         let shown = try Network.student(options, of: host)
         if let sentence = try options.surprise(shown, of: host) { log(.warning, sentence) }
         let student = try shown.answeringBothClasses()
-        self.shown = shown
-        compute = try Compute(
+        (self.shown, self.teacher) = (shown, host)
+        let compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
-        queried = try QueriedTeacher(host, answers, options, cancellation, compute, log: log)
+        let cancellation = cancellation
+        let queried = try Self.named("teacher", archive) {
+            try QueriedTeacher(host, answers, options, cancellation, compute, from: archive, log: log)
+        }
+        (self.compute, self.queried) = (compute, queried)
         source = try queried.source(student: student, options, compute)
-        training = try StudentTraining(student, of: queried.teacher, options, compute)
+        let training = try StudentTraining(student, of: queried.teacher, options, compute)
+        self.training = training
         // Every image of data is learned from in one pass or another.
         selection =
             options.imageSource == .data ? nil : try StudentSelection(student, image: host.inputShape, options, compute)
         holdout = selection == nil ? nil : try HoldoutAgreement(queried, student: student, options, compute)
+        patience = Patience(options)
         collapse = CollapseWatch(classes: queried.teacher.classes, batchSize: options.batchSize)
-        replay = try Replay(queried.teacher, images: training.images, options, compute, log: log)
+        replay = try Self.named("replay", archive) {
+            try Replay(queried.teacher, images: training.images, options, compute, from: archive, log: log)
+        }
+        if let archive {
+            persist(archive)
+            try archive.check()
+        }
+        before = try Snapshot { [unowned self] in persistStep($0) }
         recordProgress()
+    }
+
+    /// Within a part of an archive, if there is one.
+    private static func named<Result>(_ name: String, _ archive: Archive?, _ body: () throws -> Result) throws -> Result {
+        guard let archive else { return try body() }
+        return try archive.within(name, body)
     }
 
     /// What is about to work, and with what.
@@ -103,9 +131,7 @@ package final class Distillation {
     /// - Throws: what the teacher throws, `diverged`, `cancelled`. Then all is as it was before, and the next call does the
     ///   step anew, to the same bytes. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
     package func step() throws {
-        let before = (progress, agreement, collapse, clock)
-        let changed: [(any Undoable)?] = [source, training, replay]
-        for part in changed { part?.keep() }
+        before?.take()
         defer { recordProgress() }  // what was queried counts also when the step does not
         do {
             try learn()
@@ -114,10 +140,32 @@ package final class Distillation {
                 warnIfStrange()
                 throw error
             }
-            for part in changed { part?.undo() }
-            (progress, agreement, collapse, clock) = before
+            before?.bringBack()
             throw error
         }
+    }
+
+    /// All that a later step depends on.
+    package func persist(_ archive: Archive) {
+        persistStep(archive)
+        archive.within("teacher") { queried.persist(archive) }
+        archive.part("selection", selection)
+        archive.part("holdout", holdout)
+        archive.whole("samples_taken", &samplesTaken, in: Archive.counts)
+        archive.flag("has_warned", &hasWarned)
+        if archive.isRestoring { recordProgress() }
+    }
+
+    /// What a step changes, and takes back when it fails.
+    private func persistStep(_ archive: Archive) {
+        archive.within("progress") { progress.persist(archive) }
+        archive.within("agreement") { agreement.persist(archive) }
+        archive.within("patience") { patience.persist(archive) }
+        archive.within("collapse") { collapse.persist(archive) }
+        archive.within("clock") { clock.persist(archive) }
+        archive.part("source", source)
+        archive.part("student", training)
+        archive.part("replay", replay)
     }
 
     private func learn() throws {
@@ -143,7 +191,9 @@ package final class Distillation {
             distillationLoss += try training.step(targets, learningRate: rate) / Double(studentSteps)
         }
         if let holdout, StudentSelection.holdsOut(step: progress.step) || progress.step == options.steps - 1 {
-            progress.holdoutAgreement = try holdout.value()
+            let share = try holdout.value()
+            progress.holdoutAgreement = share ?? .nan
+            if let share { patience.see(share, step: progress.step + 1) }
         }
         // The last that can fail: what it keeps is not undone.
         if areHeldOut { try selection?.consider(source.images, logits: targets.logits) }
@@ -153,8 +203,16 @@ package final class Distillation {
         progress.losses = losses
         progress.distillationLoss = distillationLoss
         if let generator = source.generator, source.generatesNow { replaceIfCollapsed(generator) }
-        if progress.step == options.steps { warnIfStrange() }
+        if holdout == nil { patience.see(agreement.value, step: progress.step) }
+        guard isDone else { return }
+        if progress.step < options.steps {
+            log(.info, "the run ends at step \(progress.step): the student has not become better since step \(patience.bestStep)")
+        }
+        warnIfStrange()
     }
+
+    /// Whether all steps are done, or patience is at its end. A step can be done nevertheless.
+    package var isDone: Bool { progress.step >= options.steps || patience.isOver(step: progress.step) }
 
     /// At the end of the run, once.
     private func warnIfStrange() {
@@ -209,8 +267,9 @@ package final class Distillation {
     ) throws {
         defer { recordProgress() }
         try cancellation.check()
-        var random = Philox(seed: options.seed, stream: .samples, substream: samplesTaken)
-        samplesTaken &+= 1
+        var random = Philox(
+            seed: options.seed, stream: .samples, substream: UInt32(truncatingIfNeeded: samplesTaken))
+        samplesTaken += 1
         let (teacher, most) = (queried.teacher, options.batchSize)
         for start in stride(from: 0, to: count, by: most) {
             let (samples, rows) = (min(most, count - start), images + start * source.images.elements)

@@ -1,4 +1,4 @@
-import Glibc
+import Numerics
 
 /// How long steps take.
 struct StepClock {
@@ -10,19 +10,19 @@ struct StepClock {
     private var imagesPerStep = 0.0
     private var started = 0.0
 
-    mutating func start() { started = Self.now }
+    mutating func start() { started = monotonicSeconds() }
 
     mutating func stop(images: Int) {
-        let seconds = Self.now - started
+        let seconds = monotonicSeconds() - started
         let share = secondsElapsed == 0 ? 1 : 0.1
         secondsPerStep += share * (seconds - secondsPerStep)
         imagesPerStep += share * (Double(images) - imagesPerStep)
         secondsElapsed += seconds
     }
 
-    private static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    mutating func persist(_ archive: Archive) {
+        archive.real("seconds_elapsed", &secondsElapsed)
+        archive.real("seconds_per_step", &secondsPerStep)
+        archive.real("images_per_step", &imagesPerStep)
     }
 }

@@ -1,7 +1,7 @@
 import Numerics
 
 /// Text from a file, fit for a message, a log and a terminal: ASCII that prints, at most 100 characters of it.
-func printable(_ text: String, _ limit: Int = 100) -> String {
+package func printable(_ text: String, _ limit: Int = 100) -> String {
     var result = ""
     for (position, scalar) in text.unicodeScalars.enumerated() {
         guard position < limit else { return result + "..." }
@@ -14,10 +14,10 @@ func printable(_ text: String, _ limit: Int = 100) -> String {
     return result
 }
 
-func quoted(_ text: String) -> String { "\"\(printable(text))\"" }
+package func quoted(_ text: String) -> String { "\"\(printable(text))\"" }
 
 /// Puts the file's path before the sentence of an error.
-func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+package func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as DaflError {

@@ -25,7 +25,7 @@ package final class SafetensorsFile {
     /// In the order of their bytes.
     package let tensors: [Entry]
     private let positions: [String: Int]
-    private let reader: UnsafeFileReader
+    private let reader: any ByteSource
     private let dataStart: Int
 
     static let lengthBytes = 8
@@ -36,8 +36,9 @@ package final class SafetensorsFile {
         try self.init(path: path, naming(path) { try UnsafeFileReader(path: path) })
     }
 
-    /// The same of a file that is open.
-    init(path: String, _ reader: UnsafeFileReader) throws {
+    /// The same of a file that is open, or of bytes in memory.
+    /// - Parameter path: for messages.
+    package init(path: String, _ reader: any ByteSource) throws {
         (self.path, self.reader) = (path, reader)
         let (header, dataStart) = try naming(path) {
             let dataStart = Self.lengthBytes + (try Self.headerLength(reader))
@@ -58,7 +59,7 @@ package final class SafetensorsFile {
         self.positions = positions
     }
 
-    private static func headerLength(_ reader: UnsafeFileReader) throws -> Int {
+    private static func headerLength(_ reader: any ByteSource) throws -> Int {
         guard reader.size >= lengthBytes else {
             throw DaflError(.format, "is no safetensors file: it has \(reader.size) bytes")
         }
@@ -87,9 +88,13 @@ package final class SafetensorsFile {
         }
     }
 
-    func floatEntry(named name: String) throws -> Entry {
+    private func entry(named name: String) throws -> Entry {
         guard let position = positions[name] else { throw DaflError(.format, "has no tensor \(quoted(name))") }
-        let entry = tensors[position]
+        return tensors[position]
+    }
+
+    func floatEntry(named name: String) throws -> Entry {
+        let entry = try entry(named: name)
         guard NumberType.readable.contains(entry.type) else {
             let readable = NumberType.readable.map(\.rawValue).joined(separator: ", ")
             throw DaflError(
@@ -103,5 +108,19 @@ package final class SafetensorsFile {
     func read(_ entry: Entry, into tensor: Tensor) throws {
         precondition(entry.dimensions == tensor.shape.dimensions)
         try reader.read(entry.type, into: tensor, at: dataStart + entry.bytes.lowerBound)
+    }
+
+    /// Fills memory with the bytes of a tensor of that type and shape.
+    /// - Throws: `format` when there is none, `io`.
+    package func read(
+        _ name: String, _ type: NumberType, _ dimensions: [Int], into bytes: UnsafeMutableRawBufferPointer
+    ) throws {
+        let entry = try entry(named: name)
+        guard entry.type == type, entry.dimensions == dimensions else {
+            throw DaflError(
+                .format, "tensor \(quoted(name)) is \(entry.type.rawValue) \(printable("\(entry.dimensions)")), not "
+                    + "\(type.rawValue) \(dimensions)")
+        }
+        try reader.read(into: bytes, at: dataStart + entry.bytes.lowerBound)
     }
 }

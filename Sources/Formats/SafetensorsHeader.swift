@@ -100,10 +100,12 @@ struct SafetensorsHeader {
         return SafetensorsFile.Entry(name: name, type: type, dimensions: dimensions, bytes: offsets[0]..<offsets[1])
     }
 
-    /// The text for float32 tensors that lie in the given order, ended with spaces so that the numbers after it and its
+    /// The text for tensors that lie in the given order, ended with spaces so that the numbers after it and its
     /// length are aligned to 8 bytes.
     /// - Throws: `invalidArgument` for a name that is taken, `unsupported` when the text is too long to be read back.
-    static func text(metadata: [String: String], tensors: [(name: String, value: Tensor)]) throws -> String {
+    static func text(
+        metadata: [String: String], tensors: [(name: String, type: NumberType, dimensions: [Int])]
+    ) throws -> String {
         var members: [String] = []
         if !metadata.isEmpty {
             let pairs = metadata.sorted { $0.key < $1.key }.map { "\(jsonString($0.key)):\(jsonString($0.value))" }
@@ -111,13 +113,13 @@ struct SafetensorsHeader {
         }
         var names: Set = [metadataName]
         var offset = 0
-        for (name, value) in tensors {
+        for (name, type, dimensions) in tensors {
             guard names.insert(name).inserted else {
                 throw DaflError.invalid("the name of a tensor", quoted(name), "unlike the others'")
             }
-            let end = offset + value.count * NumberType.f32.bytes
-            let shape = value.shape.dimensions.map(String.init).joined(separator: ",")
-            members.append("\(jsonString(name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            let end = offset + dimensions.reduce(type.bytes, *)
+            let shape = dimensions.map(String.init).joined(separator: ",")
+            members.append("\(jsonString(name)):{\"dtype\":\"\(type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var text = "{\(members.joined(separator: ","))}"

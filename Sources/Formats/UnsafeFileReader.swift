@@ -6,13 +6,13 @@ import Numerics
 #endif
 
 /// A regular file, open for reading. It is read, not mapped: a mapped file that another process cuts kills this one.
-final class UnsafeFileReader {
+package final class UnsafeFileReader: ByteSource {
     /// Bytes, when the file was opened.
-    let size: Int
+    package let size: Int
     private let descriptor: Int32
 
     /// - Throws: `io` when the file cannot be opened or is a folder, a pipe or a device.
-    init(path: String) throws {
+    package init(path: String) throws {
         // Without O_NONBLOCK, opening a pipe waits for someone to write to it.
         descriptor = retryingInterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
         guard descriptor >= 0 else { throw systemError("cannot be opened") }
@@ -26,6 +26,12 @@ final class UnsafeFileReader {
 
     deinit { close(descriptor) }
 
+    /// Whether there is something under a name, be it no file.
+    package static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 || errno != ENOENT
+    }
+
     private static func size(of descriptor: Int32) throws -> Int {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw systemError("cannot be examined") }
@@ -33,35 +39,7 @@ final class UnsafeFileReader {
         return Int(status.st_size)
     }
 
-    /// Calls `body` with `count` bytes from `offset` on, which are gone when it returns.
-    /// - Throws: `io` when the file ends before, `outOfMemory`.
-    func withBytes<Result>(
-        at offset: Int, count: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) throws -> Result {
-        guard let memory = malloc(max(count, 1)) else { throw DaflError(.outOfMemory, "no memory for \(count) bytes") }
-        defer { free(memory) }
-        let bytes = UnsafeMutableRawBufferPointer(start: memory, count: count)
-        try read(into: bytes, at: offset)
-        return try body(UnsafeRawBufferPointer(bytes))
-    }
-
-    /// Fills a tensor with the numbers from `offset` on.
-    func read(_ type: NumberType, into tensor: Tensor, at offset: Int) throws {
-        guard type != .f32 else {
-            let numbers = UnsafeMutableBufferPointer(start: tensor.pointer, count: tensor.count)
-            return try read(into: UnsafeMutableRawBufferPointer(numbers), at: offset)
-        }
-        // A part at a time, so that the tensor alone takes memory of the file's size.
-        let part = 1 << 16
-        for start in stride(from: 0, to: tensor.count, by: part) {
-            let count = min(part, tensor.count - start)
-            try withBytes(at: offset + start * type.bytes, count: count * type.bytes) {
-                type.convert($0, to: tensor.pointer + start)
-            }
-        }
-    }
-
-    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    package func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         var done = 0
         while done < bytes.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[done...])

@@ -1,39 +1,34 @@
 import Glibc
 import Numerics
 
-/// Writes a file that appears under its name whole or not at all: a temporary file beside it, which `commit` renames.
-/// Without a commit the temporary file goes with the object, and what was under the name stays.
-final class UnsafeFileReplacement {
+/// Writes a file that appears under its name whole or not at all: a temporary file in the same folder, which `commit` renames.
+/// Without a commit the temporary file goes with the object, and what was under the name stays. Where the filesystem knows files
+/// without a name, the temporary one has none until then: of a process that dies while it writes, nothing is left.
+package final class UnsafeFileReplacement: ByteSink {
     private let target: String
-    private let temporary: String
+    /// The temporary file's; nil while it has none.
+    private var temporary: String?
     private let descriptor: Int32
     private var isCommitted = false
 
     /// - Throws: `io` when the folder is not there, no file can be made in it, or the target is there and is not a file
     ///   that may be written.
-    init(path: String) throws {
+    package init(path: String) throws {
         // What a link points to is replaced, not the link.
         target = Self.destination(ofLink: path) ?? path
         let permissions = try Self.permissions(of: target)
-        (descriptor, temporary) = try Self.openTemporary(beside: target)
+        let nameless = Self.openNameless(beside: target)
+        (descriptor, temporary) = nameless >= 0 ? (nameless, nil) : try Self.openTemporary(beside: target)
         // Filesystems without permissions refuse this, and a new file's are right without.
         if let permissions { fchmod(descriptor, permissions) }
     }
 
     deinit {
         close(descriptor)
-        if !isCommitted { unlink(temporary) }
+        if !isCommitted, let temporary { unlink(temporary) }
     }
 
-    func write(_ bytes: [UInt8]) throws {
-        try bytes.withUnsafeBytes { try write($0) }
-    }
-
-    func write(_ tensor: Tensor) throws {
-        try write(UnsafeRawBufferPointer(UnsafeBufferPointer(start: tensor.pointer, count: tensor.count)))
-    }
-
-    private func write(_ bytes: UnsafeRawBufferPointer) throws {
+    package func write(_ bytes: UnsafeRawBufferPointer) throws {
         var done = 0
         while done < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
@@ -44,10 +39,11 @@ final class UnsafeFileReplacement {
     }
 
     /// Gives the file its name, after the disk has its bytes.
-    func commit() throws {
-        guard retryingInterrupted({ fsync(descriptor) }) == 0, rename(temporary, target) == 0 else {
-            throw systemError("cannot be written")
-        }
+    package func commit() throws {
+        guard retryingInterrupted({ fsync(descriptor) }) == 0 else { throw systemError("cannot be written") }
+        let named = try temporary ?? nameTemporary()
+        temporary = named
+        guard rename(named, target) == 0 else { throw systemError("cannot be written") }
         isCommitted = true
     }
 
@@ -73,18 +69,41 @@ final class UnsafeFileReplacement {
         return status.st_mode & 0o777
     }
 
-    /// In the same folder, since only there renaming is one step. O_EXCL refuses a name in use, be it by a link,
-    /// another thread, or a process that died: the next one is tried.
-    private static func openTemporary(beside path: String) throws -> (descriptor: Int32, path: String) {
-        let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? ""
+    private static let withoutName = 0x40_0000 | O_DIRECTORY  // O_TMPFILE
+    private static let openFiles = "/proc/self/fd"
+
+    /// Returns -1 where the filesystem has no such files, or they could not get a name later.
+    private static func openNameless(beside path: String) -> Int32 {
+        guard access(openFiles, X_OK) == 0 else { return -1 }
+        return retryingInterrupted { open(folder(of: path), O_WRONLY | withoutName | O_CLOEXEC, 0o666) }
+    }
+
+    /// O_EXCL refuses a name in use, be it by a link, another thread, or a process that died.
+    private static func openTemporary(beside path: String) throws -> (Int32, String) {
+        try withFreeName(beside: path) { open($0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
+    }
+
+    private func nameTemporary() throws -> String {
+        try Self.withFreeName(beside: target) {
+            linkat(AT_FDCWD, "\(Self.openFiles)/\(descriptor)", AT_FDCWD, $0, AT_SYMLINK_FOLLOW)
+        }.path
+    }
+
+    /// Calls `body` with one name after another, in the same folder, since only there renaming is one step, until one is free.
+    private static func withFreeName(
+        beside path: String, _ body: (String) -> Int32
+    ) throws -> (result: Int32, path: String) {
         for attempt in 0..<10_000 {
-            let temporary = "\(folder).dafl-\(getpid())-\(attempt)"
-            let descriptor = retryingInterrupted {
-                open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-            }
-            if descriptor >= 0 { return (descriptor, temporary) }
+            let name = "\(folder(of: path)).dafl-\(getpid())-\(attempt)"
+            let result = retryingInterrupted { body(name) }
+            if result >= 0 { return (result, name) }
             guard errno == EEXIST else { break }
         }
         throw systemError("cannot be written")
+    }
+
+    /// With its slash; the current one where the path has none.
+    private static func folder(of path: String) -> String {
+        path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "./"
     }
 }

@@ -1,3 +1,5 @@
+import Numerics
+
 /// Numbers of a file as float32.
 extension NumberType {
     /// Converts bytes of whole numbers of a `readable` type. F16 and BF16 keep their values; F64 is rounded to the nearest, which

@@ -137,3 +137,10 @@ package final class Network {
     /// Whether every weight is a finite number.
     package var isFinite: Bool { parameters.allSatisfy(\.value.isFinite) }
 }
+
+extension Network: Persistent {
+    /// Weights and buffers, by their names.
+    package func persist(_ archive: Archive) {
+        for parameter in parameters { archive.tensor(parameter.name, parameter.value) }
+    }
+}

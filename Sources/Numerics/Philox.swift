@@ -42,6 +42,24 @@ package struct Philox {
         self.stream = stream.rawValue | UInt64(substream) << 32
     }
 
+    private var block: (UInt32, UInt32, UInt32, UInt32) {
+        let (low, high) = (UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32))
+        return Self.block(
+            counter: (low, high, UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)), key: key)
+    }
+
+    /// How far it has come: blocks drawn, numbers left of the last one, and the bits of a spare normal number above a 1, or 0.
+    var place: (UInt64, UInt64, UInt64) {
+        get { (counter, UInt64(left), spareNormal.map { UInt64($0.bitPattern) << 1 | 1 } ?? 0) }
+        set {
+            counter = newValue.0 &- 1
+            drawn = block
+            counter = newValue.0
+            left = Int(newValue.1 % 4)
+            spareNormal = newValue.2 & 1 == 0 ? nil : Float(bitPattern: UInt32(truncatingIfNeeded: newValue.2 >> 1))
+        }
+    }
+
     /// The block of four numbers at a counter: ten rounds of multiplication and exclusive or.
     package static func block(
         counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
@@ -59,11 +77,7 @@ package struct Philox {
     /// Uniform over all 32-bit numbers.
     package mutating func next() -> UInt32 {
         if left == 0 {
-            drawn = Self.block(
-                counter: (
-                    UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32),
-                    UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
-                ), key: key)
+            drawn = block
             counter &+= 1
             left = 4
         }

@@ -33,6 +33,12 @@ package final class ByteRows {
         }
     }
 
+    /// The first rows.
+    package func persist(_ archive: Archive, first rows: Int) {
+        archive.numbers("ranges", [rows, 2], ranges.start)
+        archive.numbers("bytes", [rows, elements], bytes)
+    }
+
     /// Reads row `picks[i]` to row i of `rows`, for as many as `rows` has.
     package func load(_ picks: UnsafePointer<Int>, to rows: Tensor, _ compute: Compute) {
         let rowCount = rows.count / elements

@@ -3,12 +3,8 @@ import Networks
 import Numerics
 
 /// Moves weights against their gradients.
-package protocol Optimizer: AnyObject {
+package protocol Optimizer: AnyObject, Persistent {
     func step(learningRate: Double)
-    /// Steps since the beginning, or since `reset`. With `moments` it is all that a step changes beside the weights.
-    var steps: Int { get set }
-    /// What it remembers of gradients.
-    var moments: [Tensor] { get }
     /// Forgets all steps before, for new weights in the same memory.
     func reset()
 }
@@ -19,7 +15,8 @@ package final class Adam: Optimizer {
     private let weightDecay: Double
     private let decoupledDecay: Bool
     private let compute: Compute
-    package var steps = 0
+    /// Since the beginning, or since `reset`.
+    private var steps = 0
 
     package init(
         _ parameters: [Parameter], weightDecay: Double = 0, decoupledDecay: Bool = false, _ compute: Compute
@@ -34,7 +31,13 @@ package final class Adam: Optimizer {
         self.compute = compute
     }
 
-    package var moments: [Tensor] { parameters.flatMap { [$0.firstMoment, $0.secondMoment] } }
+    package func persist(_ archive: Archive) {
+        archive.whole("steps", &steps, in: Archive.counts)
+        for (i, parameter) in parameters.enumerated() {
+            archive.tensor("first_moment.\(i)", parameter.firstMoment)
+            archive.tensor("second_moment.\(i)", parameter.secondMoment)
+        }
+    }
 
     package func step(learningRate: Double) {
         steps += 1
@@ -79,7 +82,6 @@ package final class SGD: Optimizer {
     private let momentum: Double
     private let weightDecay: Double
     private let compute: Compute
-    package var steps = 0
 
     /// - Parameter weightDecay: added to the gradient, times the weight.
     package init(_ parameters: [Parameter], momentum: Double = 0.9, weightDecay: Double = 0, _ compute: Compute) throws {
@@ -92,10 +94,11 @@ package final class SGD: Optimizer {
         self.compute = compute
     }
 
-    package var moments: [Tensor] { parameters.map(\.velocity) }
+    package func persist(_ archive: Archive) {
+        for (i, parameter) in parameters.enumerated() { archive.tensor("velocity.\(i)", parameter.velocity) }
+    }
 
     package func step(learningRate: Double) {
-        steps += 1
         for (value, gradient, velocity) in parameters {
             compute.parallelFloats(value.count) { start, count in
                 compute.kernels.sgd(
@@ -107,7 +110,6 @@ package final class SGD: Optimizer {
     }
 
     package func reset() {
-        steps = 0
         for parameter in parameters { parameter.velocity.fill(0) }
     }
 }

@@ -11,6 +11,26 @@ package struct Option<Options> {
         case unsigned(UInt64)
         case real(Double)
         case text(String)
+
+        /// As `reading` reads it.
+        package var text: String {
+            switch self {
+            case .whole(let number): "\(number)"
+            case .unsigned(let number): "\(number)"
+            case .real(let number): "\(number)"
+            case .text(let text): text
+            }
+        }
+
+        /// A value of the same kind; nil for a text that is none.
+        package func reading(_ text: String) -> Value? {
+            switch self {
+            case .whole: Int(text).map(Value.whole)
+            case .unsigned: UInt64(text).map(Value.unsigned)
+            case .real: Double(text).map(Value.real)
+            case .text: .text(text)
+            }
+        }
     }
 
     package let name: String

@@ -226,7 +226,7 @@ struct DistillationTests {
                 var options = options
                 options.imageSource = kind
                 let images = try Batch(samples: 16, shape: teacher.inputShape)
-                let replay = try #require(try Replay(teacher, images: images, options, compute) { _, _ in })
+                let replay = try #require(try Replay(teacher, images: images, options, compute, from: nil) { _, _ in })
                 let source = try DataSource(try #require(options.data), nil, teacher, options, compute)
                 _ = try source.next()
                 replay.add(source.images, source.targets)

@@ -1,6 +1,7 @@
 import Formats
 import Networks
 import Numerics
+import TestSupport
 import Testing
 
 @Suite struct GraphJSONTests {

@@ -2,6 +2,7 @@ import Formats
 import Glibc
 import Networks
 import Numerics
+import TestSupport
 import Testing
 
 @Suite struct NetworkFileTests {

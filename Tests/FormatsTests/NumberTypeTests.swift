@@ -1,6 +1,7 @@
 import Formats
 import Glibc
 import Numerics
+import TestSupport
 import Testing
 
 /// Floating-point numbers of 16 and 64 bits become float32.

@@ -1,6 +1,7 @@
 import Glibc
 import Networks
 import Numerics
+import TestSupport
 import Testing
 
 @testable import Formats

@@ -1,5 +1,6 @@
 import Networks
 import Numerics
+import TestSupport
 import Testing
 
 @testable import Formats

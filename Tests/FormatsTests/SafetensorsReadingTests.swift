@@ -1,6 +1,7 @@
 import Formats
 import Glibc
 import Numerics
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsReadingTests {

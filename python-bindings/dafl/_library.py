@@ -67,6 +67,7 @@ class Teacher(Structure):
         ("backward", TeacherBackwardFunction),
         ("answers", c_int64),
         ("regularizer", TeacherRegularizerFunction),
+        ("network", c_void_p),
     ]
 
 
@@ -130,6 +131,10 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_distillation_step": (c_int, [Handle, POINTER(Progress)]),
     "dafl_distillation_run": (c_int, [Handle, ProgressFunction, c_void_p]),
     "dafl_distillation_progress": (c_int, [Handle, POINTER(Progress)]),
+    "dafl_distillation_save": (c_int, [Handle, c_char_p]),
+    "dafl_distillation_save_memory": (c_int, [Handle, c_void_p, c_int64, POINTER(c_int64)]),
+    "dafl_distillation_load": (c_int, [c_char_p, POINTER(Teacher), POINTER(DistillationOptions), POINTER(Handle)]),
+    "dafl_distillation_load_memory": (c_int, [c_void_p, c_int64, POINTER(Teacher), POINTER(DistillationOptions), POINTER(Handle)]),
     "dafl_distillation_cancel": (None, [Handle]),
     "dafl_distillation_generate": (c_int, [Handle, c_int64, Floats, Floats]),
     "dafl_distillation_student": (c_int, [Handle, POINTER(Handle)]),

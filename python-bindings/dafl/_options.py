@@ -76,6 +76,10 @@ class DistillationOptions(Structure):
         ("input_high", c_double),
         ("student_network", c_void_p),
         ("student_dropout", c_int64),
+        ("patience", c_int64),
+        ("checkpoint", c_char_p),
+        ("checkpoint_seconds", c_double),
+        ("checkpoint_steps", c_int64),
     ]
 
 
@@ -232,3 +236,20 @@ class Options(InputUnits, total=False):
 
     student_dropout: int
     """1: the student's own dropout layers drop while it trains. A teacher's never do. 0 to 1; default 0."""
+
+    patience: int
+    """The run ends where progress.holdout_agreement, or progress.agreement where there is none, has not risen for so
+    many steps; 0: after all of them. From 0; default 0."""
+
+    checkpoint: str
+    """Path of a file that the run's state is written to, at its beginning, as often as the next two options say, and
+    where a call of `dafl_distillation_run` ends. Where the file is there already, the run goes on from it: it must be
+    one of the same options, student and kind of teacher. A later write that fails is told to the log, leaves the file
+    as it was, and is tried again when the next one is due. Default ""."""
+
+    checkpoint_seconds: float
+    """Between two of them; more where that is less than fifty times what the last one took to write. 0 to 1e9; default
+    60."""
+
+    checkpoint_steps: int
+    """In the place of seconds: every so many steps; 0: by time. From 0; default 0."""

@@ -29,7 +29,7 @@ TYPES = {
     "void *": ctypes.c_void_p, "const void *": ctypes.c_void_p, "const dafl_network *": ctypes.c_void_p,
     "size_t": ctypes.c_size_t, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64,
     "double": ctypes.c_double, "double *": ctypes.POINTER(ctypes.c_double), "const float *": _library.Floats,
-    "float *": _library.Floats, "const int64_t *": _library.Labels, "dafl_network *": _library.Handle,
+    "float *": _library.Floats, "const int64_t *": _library.Labels, "int64_t *": _library.Labels, "dafl_network *": _library.Handle,
     "dafl_distillation *": _library.Handle, "dafl_network **": ctypes.POINTER(_library.Handle),
     "dafl_distillation **": ctypes.POINTER(_library.Handle), "dafl_epoch_fn": _library.EpochFunction,
     "dafl_train_step_fn": _library.TrainStepFunction,

@@ -10,17 +10,13 @@ import Numerics
 final class AlternatingSource: ImageSource {
     private let generating: GeneratorSource
     private let drawing: ProceduralSource
-    private var state = State()
-    private var kept = State()
-
-    private struct State {
-        var step = 0
-        var isGenerated = false
-        /// Of the student with the teacher, on pictures that it has not seen.
-        var agreement = RecentMean()
-        /// Of the last generated batch.
-        var value: GeneratorLoss.Value?
-    }
+    private var step = 0
+    private(set) var generatesNow = false
+    /// Of the student with the teacher, on pictures that it has not seen.
+    private var agreement = RecentMean()
+    private var hasGenerated = false
+    /// Of the last generated batch.
+    private var value = GeneratorLoss.Value()
 
     /// Steps with drawn pictures alone, until the student knows them.
     private static let firstSteps = 40
@@ -31,46 +27,44 @@ final class AlternatingSource: ImageSource {
         (self.generating, self.drawing) = (generating, drawing)
     }
 
-    private var source: any ImageSource { state.isGenerated ? generating : drawing }
+    private var source: any ImageSource { generatesNow ? generating : drawing }
 
     var images: Batch { source.images }
     var targets: Targets { source.targets }
     /// Once it has made images.
-    var generator: GeneratorSource? { state.value == nil ? nil : generating }
-    var generatesNow: Bool { state.isGenerated }
+    var generator: GeneratorSource? { hasGenerated ? generating : nil }
 
-    func keep() {
-        kept = state
-        generating.keep()
-        drawing.keep()
-    }
-
-    func undo() {
-        state = kept
-        generating.undo()
-        drawing.undo()
+    func persist(_ archive: Archive) {
+        archive.whole("step", &step, in: Archive.counts)
+        archive.flag("generates_now", &generatesNow)
+        archive.within("agreement") { agreement.persist(archive) }
+        archive.flag("has_generated", &hasGenerated)
+        archive.within("losses") { value.persist(archive) }
+        archive.part("generated", generating)
+        archive.part("drawn", drawing)
     }
 
     /// Returns the losses of the last generated batch, where there was one.
     func next() throws -> GeneratorLoss.Value {
-        state.isGenerated = state.step >= Self.firstSteps && state.step % 2 == 1
-        state.step += 1
-        let value = try source.next()
-        if state.isGenerated { state.value = value }
-        return state.value ?? value
+        generatesNow = step >= Self.firstSteps && step % 2 == 1
+        step += 1
+        let losses = try source.next()
+        guard generatesNow || hasGenerated else { return losses }
+        if generatesNow { (value, hasGenerated) = (losses, true) }
+        return value
     }
 
     func areFit(agreement: Double) -> Bool {
-        if state.isGenerated {
-            return agreement >= min(Self.leastAgreement.of, Self.leastAgreement.ofPictures * state.agreement.value)
+        if generatesNow {
+            return agreement >= min(Self.leastAgreement.of, Self.leastAgreement.ofPictures * self.agreement.value)
         }
-        state.agreement.add(agreement)
+        self.agreement.add(agreement)
         return true
     }
 
     /// Half of them generated, once that is done, and the others drawn.
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
-        let generated = state.value == nil ? 0 : (count + 1) / 2
+        let generated = hasGenerated ? (count + 1) / 2 : 0
         if generated > 0 { try generating.sample(&random, count: generated, rows: rows) }
         guard generated < count else { return }
         try drawing.sample(&random, count: count - generated, rows: rows + generated * images.elements)

@@ -11,19 +11,15 @@ final class DataSource: ImageSource {
     private let compute: Compute
     /// From the host's units; nil when the images are standardised.
     private let standardising: Pass?
-    private var place: Place
-    private var keptPlace: Place
+    private var random: Philox
+    /// Gave the order that the images now come in.
+    private var ordering: Philox
+    private var orders = 0
+    /// Of the order.
+    private var left = 0
     private let order: Indices
     private let picks: Indices
     private let labels: Indices?
-
-    /// How far it has come: `left` of the order that `drawn` gives.
-    private struct Place {
-        var random: Philox
-        var drawn: Philox
-        var orders = 0
-        var left = 0
-    }
 
     /// - Throws: `invalidArgument` for labels that are no classes or numbers that are not finite, `outOfMemory`.
     init(
@@ -39,36 +35,37 @@ final class DataSource: ImageSource {
         self.teacher = try teacher.plan(images, gradients: false, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.compute = compute
-        let random = Philox(seed: options.seed, stream: .order)
-        place = Place(random: random, drawn: random)
-        keptPlace = place
+        random = Philox(seed: options.seed, stream: .order)
+        ordering = random
         order = try Indices(count: data.count)
         picks = try Indices(count: options.batchSize)
         labels = data.labels == nil ? nil : try Indices(count: options.batchSize)
     }
 
-    func keep() { keptPlace = place }
-
-    func undo() {
-        if place.orders > keptPlace.orders {
-            var random = keptPlace.drawn
-            random.permute(order)
-        }
-        place = keptPlace
+    /// The order itself may be long, and is drawn again where it is another.
+    func persist(_ archive: Archive) {
+        let shown = orders
+        archive.random("random", &random)
+        archive.random("ordering", &ordering)
+        archive.whole("orders", &orders, in: Archive.counts)
+        archive.whole("left", &left, in: 0...order.count)
+        guard archive.isRestoring, orders != shown else { return }
+        var random = ordering
+        random.permute(order)
     }
 
     var targets: Targets { Targets(teacher, labels: labels) }
 
     func next() throws -> GeneratorLoss.Value {
         for i in 0..<picks.count {
-            if place.left == 0 {
-                place.drawn = place.random
-                place.random.permute(order)
-                place.left = order.count
-                place.orders += 1
+            if left == 0 {
+                ordering = random
+                random.permute(order)
+                left = order.count
+                orders += 1
             }
-            place.left -= 1
-            picks[i] = order[place.left]
+            left -= 1
+            picks[i] = order[left]
             if let all = data.labels { labels?[i] = Int(all[picks[i]]) }
         }
         (standardising?.input ?? images).load(rows: data.images, picks: picks.pointer, compute)

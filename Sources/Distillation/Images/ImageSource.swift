@@ -1,7 +1,7 @@
 import Numerics
 
 /// Where the images of a step come from.
-protocol ImageSource: Undoable {
+protocol ImageSource: AnyObject, Persistent {
     var images: Batch { get }
     /// What the student is to answer for `images`.
     var targets: Targets { get }

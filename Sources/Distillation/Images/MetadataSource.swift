@@ -20,7 +20,6 @@ final class MetadataSource: ImageSource {
     private let options: DistillationOptions
     private let compute: Compute
     private var random: Philox
-    private var keptRandom: Philox
 
     /// - Throws: `invalidArgument` for a teacher without features or gradients by them, or metadata that are not finite;
     ///   `outOfMemory`.
@@ -45,17 +44,11 @@ final class MetadataSource: ImageSource {
         self.options = options
         self.compute = compute
         random = Philox(seed: options.seed, stream: .noise)
-        keptRandom = random
     }
 
-    func keep() {
-        keptRandom = random
-        teacher.keep()
-    }
-
-    func undo() {
-        random = keptRandom
-        teacher.undo()
+    func persist(_ archive: Archive) {
+        archive.random("noise", &random)
+        archive.part("teacher", teacher)
     }
 
     var targets: Targets { Targets(teacher) }

@@ -7,7 +7,6 @@ final class NoiseSource: ImageSource {
     private let loss: GeneratorLoss
     private let compute: Compute
     private var random: Philox
-    private var keptRandom: Philox
 
     init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
         images = try Batch(samples: options.batchSize, shape: teacher.inputShape)
@@ -15,11 +14,9 @@ final class NoiseSource: ImageSource {
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.compute = compute
         random = Philox(seed: options.seed, stream: .noise)
-        keptRandom = random
     }
 
-    func keep() { keptRandom = random }
-    func undo() { random = keptRandom }
+    func persist(_ archive: Archive) { archive.random("noise", &random) }
 
     var targets: Targets { Targets(teacher) }
 

@@ -13,6 +13,14 @@ package struct ImageData {
         (self.images, self.labels, self.count) = (images, labels, count)
     }
 
+    /// That of images [count, image] and labels, in hexadecimal digits.
+    func checksum(image: Shape) -> String {
+        var checksum = Checksum()
+        checksum.add(UnsafeRawBufferPointer(UnsafeBufferPointer(start: images, count: count * image.count)))
+        if let labels { checksum.add(UnsafeRawBufferPointer(UnsafeBufferPointer(start: labels, count: count))) }
+        return String(checksum.value, radix: 16)
+    }
+
     /// - Throws: `invalidArgument` for a label that is no class, or an image with a number that is not finite.
     func validate(image: Shape, classes: Int) throws {
         for i in 0..<count {
@@ -37,6 +45,14 @@ package struct FeatureMetadata {
 
     package init(means: UnsafePointer<Float>, deviations: UnsafePointer<Float>, groups: Int) {
         (self.means, self.deviations, self.groups) = (means, deviations, groups)
+    }
+
+    func checksum(features: Int) -> String {
+        var checksum = Checksum()
+        for rows in [means, deviations] {
+            checksum.add(UnsafeRawBufferPointer(UnsafeBufferPointer(start: rows, count: groups * features)))
+        }
+        return String(checksum.value, radix: 16)
     }
 
     /// - Throws: `invalidArgument` for a number that is not finite.

@@ -127,6 +127,18 @@ extension DistillationOptions: OptionTable {
             .host("student_network", "const dafl_network *"),
             /// 1: the student's own dropout layers drop while it trains. A teacher's never do.
             .whole("student_dropout", \.studentDropout, 0...1, 0),
+            /// The run ends where progress.holdout_agreement, or progress.agreement where there is none, has not risen for so many
+            /// steps; 0: after all of them.
+            .whole("patience", \.patience, 0...Int.max, 0),
+            /// Path of a file that the run's state is written to, at its beginning, as often as the next two options say, and where a
+            /// call of `dafl_distillation_run` ends. Where the file is there already, the run goes on from it: it must be one of the
+            /// same options, student and kind of teacher. A later write that fails is told to the log, leaves the file as it was, and is
+            /// tried again when the next one is due.
+            .text("checkpoint", \.checkpoint, ""),
+            /// Between two of them; more where that is less than fifty times what the last one took to write.
+            .real("checkpoint_seconds", \.checkpointSeconds, 0...1e9, 60),
+            /// In the place of seconds: every so many steps; 0: by time.
+            .whole("checkpoint_steps", \.checkpointSteps, 0...Int.max, 0),
         ]
     }
 }

@@ -43,6 +43,15 @@ package struct DistillationOptions {
     package var inputHigh = 0.0
     /// 1 for yes.
     package var studentDropout = 0
+    package var patience = 0
+    package var checkpoint = ""
+    package var checkpointSeconds = 0.0
+    package var checkpointSteps = 0
+
+    /// Options that may be others when a run goes on.
+    package static let ofAProcess: Set = [
+        "threads", "instruction_set", "patience", "checkpoint", "checkpoint_seconds", "checkpoint_steps",
+    ]
 
     /// Whether the teacher may be asked about images of the replay bank.
     var asksAgain: Bool { replayCapacity != 0 && (augmentation > 0 || mimicWeight > 0) }
@@ -54,6 +63,15 @@ package struct DistillationOptions {
         if maxTeacherQueries == 0 { return true }
         // Where queries are few, drawn pictures are worth more.
         return ProceduralSource.choice(self) > (gradients == .differences ? 1 + differenceDirections : 1)
+    }
+
+    /// Checksums of what a run is given but does not hold, by names: the teacher's weights, where it has some, images and metadata.
+    package func checksums(_ teacher: any Teacher) -> [String: String] {
+        var sums: [String: String] = [:]
+        sums["teacher.weights"] = (teacher as? NetworkTeacher)?.weightsChecksum
+        sums["images"] = data?.checksum(image: teacher.inputShape)
+        sums["metadata"] = metadata?.checksum(features: teacher.features)
+        return sums
     }
 
     /// A preset's.

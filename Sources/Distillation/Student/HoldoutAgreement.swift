@@ -7,7 +7,7 @@ import Training
 /// On the images that a student learns from it soon agrees with any teacher, and where those are of few classes that says
 /// nothing. So the pictures are others, and each class that the teacher names counts as much as the next. Of students of one
 /// teacher, those with more of it here have more of it on real images too (benchmarks/ablation.md).
-final class HoldoutAgreement {
+final class HoldoutAgreement: Persistent {
     private let teacher: any TeacherPass
     private let predictor: Predictor
     private let pictures: ProceduralPictures
@@ -46,9 +46,9 @@ final class HoldoutAgreement {
     }
 
     /// The mean, over the classes that the teacher names, of the share of their pictures for which the student names the same.
-    /// The teacher is queried the first time.
+    /// The teacher is queried the first time. nil where there are too few of each class.
     /// - Throws: what the teacher throws.
-    func value() throws -> Double {
+    func value() throws -> Double? {
         if !hasLabels { try askTeacher() }
         for k in 0..<named.count { (named[k], agreed[k]) = (0, 0) }
         for batch in 0..<batches {
@@ -65,7 +65,12 @@ final class HoldoutAgreement {
             sum += Double(agreed[k]) / Double(named[k])
             classes += 1
         }
-        return classes == 0 ? .nan : sum / Double(classes)
+        return classes == 0 ? nil : sum / Double(classes)
+    }
+
+    func persist(_ archive: Archive) {
+        archive.flag("has_labels", &hasLabels)
+        archive.indices("labels", labels, in: 0..<named.count)
     }
 
     private func askTeacher() throws {
@@ -78,9 +83,11 @@ final class HoldoutAgreement {
         hasLabels = true
     }
 
-    /// They begin far behind those that a run draws.
+    /// Far behind those that a run draws.
+    static let firstPicture = 1 << 38
+
     private func draw(_ batch: Int) {
         let n = rows.shape[0]
-        pictures.draw(seed: seed, first: (1 << 38) + batch * n, count: n, rows: rows.pointer)
+        pictures.draw(seed: seed, first: Self.firstPicture + batch * n, count: n, rows: rows.pointer)
     }
 }

@@ -2,7 +2,7 @@ import Numerics
 
 /// What the student learns from when it does not learn from the generator's own batch: images of the bank, altered a
 /// little, with the teacher's answer to what they are then.
-final class Replay: Undoable {
+final class Replay: Persistent {
     private let bank: ReplayBank
     private let images: Batch
     private let rows: Tensor  // [n, image]
@@ -12,18 +12,19 @@ final class Replay: Undoable {
     private let teacher: (any TeacherPass)?
     private let compute: Compute
     private var random: Philox
-    private var keptRandom: Philox
     private static let automaticCapacity = 409_600
 
     /// nil when the options ask for no bank.
-    /// - Parameter images: where `draw` writes.
+    /// - Parameters:
+    ///   - images: where `draw` writes.
+    ///   - archive: of a run that goes on, whose bank it is to have; nil for a new one.
     /// - Throws: `outOfMemory` with the capacity that there would be memory for.
     init?(
-        _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, _ compute: Compute,
+        _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, _ compute: Compute, from archive: Archive?,
         log: (LogLevel, String) -> Void
     ) throws {
         guard options.replayCapacity != 0 else { return nil }
-        bank = try Self.bank(teacher, images: images, options, log: log)
+        bank = try Self.bank(teacher, images: images, options, from: archive, log: log)
         self.images = images
         rows = try Tensor([images.samples, images.elements])
         cachedLogits = try Batch(samples: images.samples, shape: Shape([teacher.classes]))
@@ -36,18 +37,20 @@ final class Replay: Undoable {
         self.teacher = asksAgain ? try teacher.plan(images, gradients: false, compute) : nil
         self.compute = compute
         random = Philox(seed: options.seed, stream: .replay)
-        keptRandom = random
     }
 
     /// The bank that the options ask for, or the largest for which half of the memory has room.
     private static func bank(
-        _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, log: (LogLevel, String) -> Void
+        _ teacher: any Teacher, images: Batch, _ options: DistillationOptions, from archive: Archive?,
+        log: (LogLevel, String) -> Void
     ) throws -> ReplayBank {
         let bytes = ReplayBank.bytesPerImage(images.shape, classes: teacher.classes)
         let fitting = MemoryLimit.process.available / 2 / bytes
-        let isAutomatic = options.replayCapacity < 0
-        let capacity = isAutomatic
+        let isAutomatic = options.replayCapacity < 0 && archive == nil
+        var capacity = isAutomatic
             ? max(images.samples, min(automaticCapacity, fitting)) : options.replayCapacity
+        archive?.whole("capacity", &capacity, in: images.samples...1 << 30)
+        try archive?.check()
         do {
             let bank = try ReplayBank(
                 capacity: capacity, batchSize: images.samples, image: images.shape, classes: teacher.classes,
@@ -65,14 +68,11 @@ final class Replay: Undoable {
         }
     }
 
-    func keep() {
-        keptRandom = random
-        bank.keep()
-    }
-
-    func undo() {
-        random = keptRandom
-        bank.undo()
+    func persist(_ archive: Archive) {
+        var capacity = bank.capacity
+        archive.whole("capacity", &capacity, in: capacity...capacity)
+        archive.random("draws", &random)
+        archive.part("bank", bank)
     }
 
     func add(_ batch: Batch, _ targets: Targets) {

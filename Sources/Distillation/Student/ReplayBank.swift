@@ -2,14 +2,14 @@ import Numerics
 
 /// The images of the last steps with the teacher's logits for them, so that the student can learn from one image many
 /// times and from many generations of the generator at once.
-final class ReplayBank: Undoable {
+final class ReplayBank: Persistent {
     /// [capacity, image], in a byte a pixel, as image files are: of so many images memory is the price.
     private let images: ByteRows
     private let logits: Tensor  // [capacity, K]
     private let labels: Indices?  // [capacity], of labelled data
+    var capacity: Int { images.count }
     private(set) var count = 0
     private var next = 0
-    private var kept = (count: 0, next: 0)
     private let added: Tensor  // [batch, image]
     private let picks: Indices
     private let pickedLabels: Indices?
@@ -30,9 +30,15 @@ final class ReplayBank: Undoable {
     /// Bytes that one image takes.
     static func bytesPerImage(_ image: Shape, classes: Int) -> Int { image.count + 4 * classes + 16 }
 
-    /// The images that a failed step brought stay until those of the step anew take their places: they come first.
-    func keep() { kept = (count, next) }
-    func undo() { (count, next) = kept }
+    func persist(_ archive: Archive) {
+        archive.whole("count", &count, in: 0...images.count)
+        archive.whole("next", &next, in: 0...count)
+        // Those of a failed step stay until those of the step anew take their places: they come first.
+        guard archive.isLasting, count > 0 else { return }
+        archive.numbers("logits", [count, logits.shape[1]], logits.pointer)
+        if let labels { archive.numbers("labels", [count], labels.pointer) }
+        archive.within("images") { images.persist(archive, first: count) }
+    }
 
     /// Takes a batch in; the oldest images leave when there is no room.
     func add(_ batch: Batch, _ targets: Targets, _ compute: Compute) {

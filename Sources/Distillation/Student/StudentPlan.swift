@@ -83,7 +83,7 @@ extension Network {
     /// The student that options ask for, which takes a teacher's standardised images and answers with its classes, or, of a
     /// teacher with one output, with one too.
     /// - Throws: `invalidArgument` for one that does not, or for what names none; `outOfMemory`.
-    static func student(_ options: DistillationOptions, of teacher: any Teacher) throws -> Network {
+    package static func student(_ options: DistillationOptions, of teacher: any Teacher) throws -> Network {
         let classes = AnswerReading.classes(ofRows: teacher.classes)
         let student: Network
         do {

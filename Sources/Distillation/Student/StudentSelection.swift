@@ -7,7 +7,7 @@ import Training
 ///
 /// Some of the source's batches are held out for this. Neither labels nor test images are asked: a data-free user has none, and
 /// to keep the student that is best on a test set, as the authors' code does, is to peek.
-final class StudentSelection {
+final class StudentSelection: Persistent {
     /// Every so many steps, the images are held out and the student is compared with the best so far.
     private static let interval = 25
     /// Held-out batches that are kept, the newest.
@@ -35,6 +35,14 @@ final class StudentSelection {
         candidatePredictor = try Predictor(student, batchSize: options.batchSize, compute)
         bestPredictor = try Predictor(best, batchSize: options.batchSize, compute)
         self.compute = compute
+    }
+
+    func persist(_ archive: Archive) {
+        archive.whole("considered", &considered, in: Archive.counts)
+        archive.tensor("images", images)
+        archive.tensor("logits", logits)
+        archive.flag("has_best", &hasBest)
+        archive.part("best", best)
     }
 
     /// Whether the images of a step, counted from 0, are held out.

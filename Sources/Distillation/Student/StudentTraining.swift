@@ -8,7 +8,7 @@ import Training
 ///
 /// with the labels' share l, for labelled data (Hinton, Vinyals and Dean 2015), and m the weight of feature mimicking. Without
 /// data it is L_KD alone.
-final class StudentTraining: Undoable {
+final class StudentTraining: Persistent {
     let network: Network
     private let pass: Pass
     private let logitsGradient: Batch
@@ -19,9 +19,7 @@ final class StudentTraining: Undoable {
     private let optimizer: any Optimizer
     private let labelWeight: Double
     private let mimicWeight: Double
-    private let kept: KeptTraining
     private let masks: DropoutMasks?
-    private var keptMasks: UInt32 = 0
     // The classes that student and teacher name.
     private let winners: Indices
     private let teacherWinners: Indices
@@ -55,17 +53,13 @@ final class StudentTraining: Undoable {
             mimic = nil
         }
         optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
-        kept = try KeptTraining(network.parameters + (mimic?.map.parameters ?? []), optimizer)
     }
 
-    func keep() {
-        kept.keep()
-        keptMasks = masks?.drawn ?? 0
-    }
-
-    func undo() {
-        kept.undo()
-        masks?.drawn = keptMasks
+    func persist(_ archive: Archive) {
+        archive.part("network", network)
+        archive.part("mimic", mimic?.map)
+        archive.part("optimizer", optimizer)
+        archive.part("dropout", masks)
     }
 
     /// What the student learns from next, to be written before `step`.

@@ -44,7 +44,6 @@ final class DifferencesTeacher: WrappingTeacher {
         private let moved: any TeacherPass
         private let directions: Int
         private var random: Philox
-        private var keptRandom: Philox
         private let direction: Batch
         private let byLogits: Batch
         private let byFeatures: Batch?
@@ -55,7 +54,7 @@ final class DifferencesTeacher: WrappingTeacher {
             wrapped = answers
             self.moved = moved
             self.directions = directions
-            (self.random, keptRandom) = (random, random)
+            self.random = random
             direction = try zeros(like: answers.images)
             byLogits = try zeros(like: answers.logits)
             byFeatures = try answers.features.map(zeros)
@@ -85,8 +84,7 @@ final class DifferencesTeacher: WrappingTeacher {
             try addRegularizer(to: byImages)
         }
 
-        func keep() { keptRandom = random }
-        func undo() { random = keptRandom }
+        func persist(_ archive: Archive) { archive.random("directions", &random) }
 
         /// What of L changes, to first order, with a sample's answer.
         private static func change(_ i: Int, from before: Batch, to after: Batch, by gradient: Batch) -> Double {

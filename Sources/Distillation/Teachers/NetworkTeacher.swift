@@ -10,6 +10,13 @@ package final class NetworkTeacher: Teacher {
         self.network = network
     }
 
+    /// In hexadecimal digits.
+    var weightsChecksum: String {
+        var checksum = Checksum()
+        for parameter in network.parameters { checksum.add(parameter.value) }
+        return String(checksum.value, radix: 16)
+    }
+
     /// Those that its first layer standardises; nil when it takes standardised images.
     var ownUnits: InputUnits? { network.inputUnits }
     package var inputShape: Shape { network.inputShape }

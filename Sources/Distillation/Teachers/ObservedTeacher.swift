@@ -2,7 +2,7 @@ import Numerics
 
 /// Any teacher, watched: counts what it is asked and keeps to a limit, refuses answers that are not numbers, and lets a run be
 /// cancelled between two calls.
-final class ObservedTeacher: WrappingTeacher {
+final class ObservedTeacher: WrappingTeacher, Persistent {
     let wrapped: any Teacher
     private let cancellation: Cancellation
     /// Calls of forward, backward and the regularizer.
@@ -16,6 +16,11 @@ final class ObservedTeacher: WrappingTeacher {
         wrapped = teacher
         self.limit = limit
         self.cancellation = cancellation
+    }
+
+    func persist(_ archive: Archive) {
+        archive.whole("calls", &calls, in: Archive.counts)
+        archive.whole("images", &images, in: Archive.counts)
     }
 
     func plan(_ images: Batch, gradients: Bool, regularizerWeight: Double, _ compute: Compute) throws -> any TeacherPass {

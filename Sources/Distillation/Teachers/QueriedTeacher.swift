@@ -12,12 +12,28 @@ struct QueriedTeacher {
     let usesItsGradients: Bool
     /// Those of its inputs; nil for standardised ones.
     let units: TeacherUnits?
+    private var findings: Findings
 
+    /// What was found out about a teacher by querying it.
+    private struct Findings {
+        var answers: Answers
+        /// Whether it returns the same each time.
+        var isStable = true
+
+        mutating func persist(_ archive: Archive) {
+            var number = answers.rawValue
+            archive.whole("answers", &number, in: 0...Answers.labels.rawValue)
+            answers = Answers(rawValue: number) ?? answers
+            archive.flag("is_stable", &isStable)
+        }
+    }
+
+    /// - Parameter archive: of a run that goes on, whose teacher was examined when it began; nil for a new one.
     /// - Throws: `invalidArgument` for options that do not fit the teacher, `teacher` when it returns what cannot be learned from,
     ///   and what it throws itself.
     init(
         _ host: any Teacher, _ declared: Answers, _ options: DistillationOptions, _ cancellation: Cancellation,
-        _ compute: Compute, log: (LogLevel, String) -> Void
+        _ compute: Compute, from archive: Archive? = nil, log: (LogLevel, String) -> Void
     ) throws {
         // A network that standardises its inputs itself knows its units.
         let own = host as? NetworkTeacher
@@ -31,38 +47,55 @@ struct QueriedTeacher {
         let observed = ObservedTeacher(standard, limit: options.maxTeacherQueries, cancellation)
         self.observed = observed
         let isOwn = own != nil
-        let found = try Self.examine(
-            isOwn ? standard : observed, isOwn: isOwn, isOwn ? .logits : declared, saysUnits: units != nil, options, compute,
-            log: log)
+        var findings = Findings(answers: isOwn ? .logits : declared)
+        if let archive {
+            findings.persist(archive)
+            try archive.check()
+            guard isOwn || [.automatic, findings.answers].contains(declared) else {
+                throw DaflError.invalid("answers of the teacher", "\(declared)", "\(findings.answers), as when the run began")
+            }
+        } else {
+            findings = try Self.examine(
+                isOwn ? standard : observed, isOwn: isOwn, findings.answers, saysUnits: units != nil, options, compute, log: log)
+        }
+        self.findings = findings
         let read: any Teacher =
-            found.answers == .logits && observed.classes > 1 ? observed : AnswerReading(observed, found.answers)
-        teacher = found.isStable ? read : WithoutRegularizer(read)
+            findings.answers == .logits && observed.classes > 1 ? observed : AnswerReading(observed, findings.answers)
+        teacher = findings.isStable ? read : WithoutRegularizer(read)
 
         guard read.givesGradients || options.gradients != .teacher else {
             throw DaflError.invalid(
                 "gradients", "\"teacher\"",
                 "\"student\", \"differences\" or \"auto\" for a teacher without backward or that answers with labels")
         }
-        guard found.answers != .labels || options.gradients != .differences else {
+        guard findings.answers != .labels || options.gradients != .differences else {
             throw DaflError.invalid(
                 "gradients", "\"differences\"",
                 "\"student\" or \"auto\" for a teacher that answers with labels, which small steps do not change")
         }
         usesItsGradients = options.useGradients(of: read)
-        guard !isOwn else { return }
+        guard !isOwn, archive == nil else { return }
         if usesItsGradients { try checkGradients(of: teacher, seed: options.seed, compute) }
         if options.generates(host.inputShape), options.lossWeights.regularizer != 0 {
             try checkRegularizer(of: teacher, seed: options.seed, compute)
         }
     }
 
-    /// Returns what the teacher's answers are, and whether they are the same each time.
+    mutating func persist(_ archive: Archive) {
+        findings.persist(archive)
+        observed.persist(archive)
+        if let units = units?.units {
+            archive.constant("mean", units.mean.value)
+            archive.constant("deviation", units.deviation.value)
+        }
+    }
+
     private static func examine(
         _ teacher: any Teacher, isOwn: Bool, _ declared: Answers, saysUnits: Bool, _ options: DistillationOptions,
         _ compute: Compute, log: (LogLevel, String) -> Void
-    ) throws -> (answers: Answers, isStable: Bool) {
+    ) throws -> Findings {
         let isSpared = options.maxTeacherQueries > 0 && options.maxTeacherQueries < TeacherExamination.limitForAll
-        guard !isSpared || declared == .automatic else { return (declared, true) }
+        guard !isSpared || declared == .automatic else { return Findings(answers: declared) }
         let examination = isSpared
             ? try TeacherExamination(teacher, samples: TeacherExamination.fewestQueries, seed: options.seed, compute)
             : try TeacherExamination(teacher, seed: options.seed, compute)
@@ -77,7 +110,7 @@ struct QueriedTeacher {
                         : "the teacher returns rows that are probabilities: they are taken for such, unless answers says otherwise")
             }
         }
-        guard !isSpared else { return (answers, true) }
+        guard !isSpared else { return Findings(answers: answers) }
         let told = try examination.toldOfNoise(answers)
         if told.share < TeacherExamination.leastTold {
             let noise = saysUnits ? "noise in the units said" : "noise with mean 0 and deviation 1"
@@ -86,10 +119,10 @@ struct QueriedTeacher {
                     + "\(told.images). If its inputs are in other units, such as pixels from 0 to 255, say so with input_mean and "
                     + "input_deviation, or with their range; else what the student is said to agree on is worth little")
         }
-        guard !isOwn, let cause = try examination.instability() else { return (answers, true) }
+        guard !isOwn, let cause = try examination.instability() else { return Findings(answers: answers) }
         guard options.gradients == .differences || options.useGradients(of: teacher) else {
             log(.warning, "the teacher \(cause). The student learns from what it returns, and images without its regularizer")
-            return (answers, false)
+            return Findings(answers: answers, isStable: false)
         }
         throw DaflError(
             .teacher, "the teacher \(cause). Switch that off; or set gradients to \"student\", which does without the "

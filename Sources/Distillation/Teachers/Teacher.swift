@@ -30,7 +30,7 @@ extension Teacher {
 }
 
 /// A teacher at work on one batch of n images.
-package protocol TeacherPass: AnyObject {
+package protocol TeacherPass: AnyObject, Persistent {
     var images: Batch { get }
     /// t [n, K], written by `forward`.
     var logits: Batch { get }
@@ -48,15 +48,12 @@ package protocol TeacherPass: AnyObject {
     func forward() throws
     /// The vector-Jacobian product at the images of the last `forward`. Throws as `forward`.
     func backward() throws
-    /// Keeps what this pass draws at random as it is now, and brings it back: see `Undoable`. Most draw nothing.
-    func keep()
-    func undo()
 }
 
 extension TeacherPass {
     package var regularizer: Double { 0 }
-    package func keep() {}
-    package func undo() {}
+    /// Most draw nothing at random.
+    package func persist(_ archive: Archive) {}
 }
 
 /// A teacher that changes something about another and hands on the rest.
@@ -86,8 +83,7 @@ extension WrappingTeacherPass {
     var imagesGradient: Batch? { wrapped.imagesGradient }
     var regularizer: Double { wrapped.regularizer }
     func forward() throws { try wrapped.forward() }
-    func keep() { wrapped.keep() }
-    func undo() { wrapped.undo() }
+    func persist(_ archive: Archive) { wrapped.persist(archive) }
 
     /// For a pass that has gradients of its own by the answers, where the one it wraps was planned for w dR/dx alone: adds that.
     func addRegularizer(to gradient: Batch?) throws {

@@ -12,7 +12,7 @@ struct TeacherUnits {
     /// The range's ends in standardised units; nil where no range is known.
     var standardisedRange: ClosedRange<Float>? {
         let (mean, deviation) = (units.mean.value[0], units.deviation.value[0])
-        return range.map { ($0.lowerBound - mean) / deviation...($0.upperBound - mean) / deviation }
+        return range.map { quotient($0.lowerBound - mean, deviation)...quotient($0.upperBound - mean, deviation) }
     }
 
     /// The same for a network that takes or makes the teacher's inputs in another shape.

@@ -1,3 +1,5 @@
+import Numerics
+
 /// Notices a generator that makes images of a few classes only.
 ///
 /// That is when the entropy of the classes stays below half of what n images of K classes can have: when the effective classes
@@ -10,6 +12,11 @@ struct CollapseWatch {
 
     init(classes: Int, batchSize: Int) {
         fewest = Double(min(classes, batchSize)).squareRoot()
+    }
+
+    mutating func persist(_ archive: Archive) {
+        archive.whole("poor_steps", &poorSteps, in: 0...Self.patience - 1)
+        archive.whole("generation", &generation, in: Archive.counts)
     }
 
     /// After a step: whether the generator has collapsed. Its successor has as much patience again.

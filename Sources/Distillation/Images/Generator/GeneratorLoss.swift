@@ -23,18 +23,26 @@ package final class GeneratorLoss {
 
     package struct Value {
         /// L_oh = 1/n sum_i CE(t_i, argmax t_i), nats: a real image makes a trained classifier sure.
-        package var oneHot: Double
+        package var oneHot = 0.0
         /// L_a = -mean |f|, as in the authors' code: a real image excites the filters. 0 without features.
-        package var activation: Double
+        package var activation = 0.0
         /// L_ie = -H(mean_i p_i) in log10, as in the authors' code: the classes come out balanced.
-        package var entropy: Double
+        package var entropy = 0.0
         /// R, 0 without one.
         package var regularizer = 0.0
         /// L_G.
-        package var total: Double
+        package var total = 0.0
 
         /// exp H(mean_i p_i): 1 when all images are of one class, K when they are balanced.
         package var effectiveClasses: Double { pow(10, -entropy) }
+
+        mutating func persist(_ archive: Archive) {
+            archive.real("one_hot", &oneHot)
+            archive.real("activation", &activation)
+            archive.real("entropy", &entropy)
+            archive.real("regularizer", &regularizer)
+            archive.real("total", &total)
+        }
     }
 
     private let weights: Weights

@@ -12,16 +12,10 @@ final class GeneratorSource: ImageSource {
     private let optimizer: any Optimizer
     private let options: DistillationOptions
     private let compute: Compute
-    private let training: KeptTraining
-    private var place: Place
-    private var keptPlace: Place
-
-    /// How far the source has come.
-    private struct Place {
-        var random: Philox
-        var generation = 0
-        var stepsOfGeneration = 0
-    }
+    private var random: Philox
+    /// Of this run's generators, the first is 0.
+    private(set) var generation = 0
+    private var stepsOfGeneration = 0
 
     /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.
     init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
@@ -34,9 +28,7 @@ final class GeneratorSource: ImageSource {
         optimizer = try Adam(network.trainedParameters, compute)
         self.options = options
         self.compute = compute
-        place = Place(random: Philox(seed: options.seed, stream: .noise))
-        keptPlace = place
-        training = try KeptTraining(network.parameters, optimizer)
+        random = Philox(seed: options.seed, stream: .noise)
         drawWeights()
     }
 
@@ -44,26 +36,21 @@ final class GeneratorSource: ImageSource {
     var targets: Targets { Targets(teacher) }
     var generator: GeneratorSource? { self }
     var generatesNow: Bool { true }
-    /// Of this run's generators, the first is 0.
-    var generation: Int { place.generation }
 
-    func keep() {
-        keptPlace = place
-        training.keep()
-        teacher.keep()
-    }
-
-    func undo() {
-        place = keptPlace
-        training.undo()
-        teacher.undo()
+    func persist(_ archive: Archive) {
+        archive.random("noise", &random)
+        archive.whole("generation", &generation, in: Archive.counts)
+        archive.whole("steps_of_generation", &stepsOfGeneration, in: Archive.counts)
+        archive.part("network", network)
+        archive.part("optimizer", optimizer)
+        archive.part("teacher", teacher)
     }
 
     func next() throws -> GeneratorLoss.Value {
-        if options.restartSteps > 0, place.stepsOfGeneration == options.restartSteps { restart() }
-        place.random.fillNormal(noise)  // z ~ N(0, I)
+        if options.restartSteps > 0, stepsOfGeneration == options.restartSteps { restart() }
+        random.fillNormal(noise)  // z ~ N(0, I)
         let value = try learn()
-        place.stepsOfGeneration += 1
+        stepsOfGeneration += 1
         return value
     }
 
@@ -86,8 +73,8 @@ final class GeneratorSource: ImageSource {
 
     /// A generator anew, with other weights, for images that the one before did not think of.
     func restart() {
-        place.generation += 1
-        place.stepsOfGeneration = 0
+        generation += 1
+        stepsOfGeneration = 0
         drawWeights()
         optimizer.reset()
     }

@@ -23,7 +23,6 @@ final class ProceduralSource: ImageSource {
     private let compute: Compute
     /// Batches of candidates so far.
     private var drawn = 0
-    private var keptDrawn = 0
 
     /// Candidates for each picture that is kept.
     let choice: Int
@@ -70,8 +69,9 @@ final class ProceduralSource: ImageSource {
         self.compute = compute
     }
 
-    func keep() { keptDrawn = drawn }
-    func undo() { drawn = keptDrawn }
+    func persist(_ archive: Archive) {
+        archive.whole("drawn", &drawn, in: 0...HoldoutAgreement.firstPicture / images.samples)
+    }
 
     var targets: Targets { Targets(logits: keptLogits, features: keptFeatures) }
 

@@ -156,12 +156,12 @@ struct UnsafePictureBrush {
         // To a box's corners and the end of its soft edge, which is as wide along the shape as its coordinates are stretched.
         let reach = (isBox ? 1.42 : 1) * radius * (1 + 3 / (sharpness * other))
         let top = Int(max(0, y - reach)), bottom = Int(min(Float(height), y + reach + 1))
-        points[0] = (-cosine * x - sine * (y - Float(top))) / radius
-        points[1] = cosine / radius
-        points[2] = sine / radius
-        points[3] = (sine * x - cosine * (y - Float(top))) / other
-        points[4] = -sine / other
-        points[5] = cosine / other
+        points[0] = quotient(-cosine * x - sine * (y - Float(top)), radius)
+        points[1] = quotient(cosine, radius)
+        points[2] = quotient(sine, radius)
+        points[3] = quotient(sine * x - cosine * (y - Float(top)), other)
+        points[4] = quotient(-sine, other)
+        points[5] = quotient(cosine, other)
         kernels.cover(mask + top * width, points, isBox ? 1 : 0, other, sharpness, bottom - top, width)
         return top * width..<bottom * width
     }

@@ -25,19 +25,20 @@ package final class Dropout: Layer {
 /// The random numbers of the dropout layers of one network in training: each layer draws a mask at each forward pass.
 ///
 /// A mask depends on the seed and on how many were drawn before it alone, not on the number of threads.
-package final class DropoutMasks {
+package final class DropoutMasks: Persistent {
     private let seed: UInt64
-    /// To be set back where a step is to be done anew.
-    package var drawn: UInt32 = 0
+    package var drawn = 0
 
     package init(seed: UInt64) { self.seed = seed }
 
     /// The numbers of the next mask, from any multiple of four on.
     fileprivate func next() -> (Int) -> Philox {
         let (seed, mask) = (seed, drawn)
-        drawn &+= 1
-        return { Philox(seed: seed, stream: .dropout, substream: mask, skipping: $0) }
+        drawn += 1
+        return { Philox(seed: seed, stream: .dropout, substream: UInt32(truncatingIfNeeded: mask), skipping: $0) }
     }
+
+    package func persist(_ archive: Archive) { archive.whole("drawn", &drawn, in: Archive.counts) }
 }
 
 private final class DropoutOperation: Operation {

@@ -1,10 +1,10 @@
 import Glibc
 
 /// A folder for one test, which removes itself and what is in it.
-final class TemporaryFolder {
-    let path: String
+package final class TemporaryFolder {
+    package let path: String
 
-    init() {
+    package init() {
         var template = Array("/tmp/dafl-formats-XXXXXX".utf8CString)
         path = mkdtemp(&template).map { String(cString: $0) } ?? "/tmp/none"
     }
@@ -14,10 +14,10 @@ final class TemporaryFolder {
         rmdir(path)
     }
 
-    subscript(name: String) -> String { "\(path)/\(name)" }
+    package subscript(name: String) -> String { "\(path)/\(name)" }
 
     /// All there is, hidden files too.
-    var names: [String] {
+    package var names: [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []
@@ -32,7 +32,7 @@ final class TemporaryFolder {
 
     /// Writes a file and returns its path.
     @discardableResult
-    func write(_ bytes: [UInt8], to name: String = "bad") -> String {
+    package func write(_ bytes: [UInt8], to name: String = "bad") -> String {
         if let file = fopen(self[name], "wb") {
             fwrite(bytes, 1, bytes.count, file)
             fclose(file)
@@ -40,7 +40,7 @@ final class TemporaryFolder {
         return self[name]
     }
 
-    func bytes(of name: String) -> [UInt8] {
+    package func bytes(of name: String) -> [UInt8] {
         guard let file = fopen(self[name], "rb") else { return [] }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -48,19 +48,8 @@ final class TemporaryFolder {
         return bytes
     }
 
-    func permissions(of name: String) -> mode_t {
+    package func permissions(of name: String) -> mode_t {
         var status = stat()
         return stat(self[name], &status) == 0 ? status.st_mode & 0o777 : 0
     }
-}
-
-func littleEndian<Bits: FixedWidthInteger>(_ bits: Bits) -> [UInt8] {
-    (0..<MemoryLayout<Bits>.size).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
-}
-
-/// A safetensors file with any header.
-func fileBytes(_ header: String, data: [UInt8] = [], announcing length: UInt64? = nil) -> [UInt8] {
-    let text = Array(header.utf8)
-    let length = length ?? UInt64(text.count)
-    return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + text + data
 }

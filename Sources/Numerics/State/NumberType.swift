@@ -1,5 +1,5 @@
-/// What a tensor's numbers are, by their names in a safetensors header. This library writes F32 and reads those of `readable`;
-/// the others are known so that a file which holds them beside can be checked as a whole.
+/// What a tensor's numbers are, by their names in a safetensors header. A network's are F32, and read where they are `readable`;
+/// the others are known so that a file which holds them can be checked as a whole.
 package enum NumberType: String, Sendable {
     case bool = "BOOL"
     case u8 = "U8"
@@ -20,7 +20,7 @@ package enum NumberType: String, Sendable {
     case c64 = "C64"
 
     /// Those that become float32 when they are read.
-    static let readable: [NumberType] = [.f32, .f16, .bf16, .f64]
+    package static let readable: [NumberType] = [.f32, .f16, .bf16, .f64]
 
     package var bytes: Int {
         switch self {

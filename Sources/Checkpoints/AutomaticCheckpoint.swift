@@ -1,0 +1,57 @@
+import Distillation
+import Formats
+import Numerics
+
+/// Saves a run to a file as often as its options say.
+package final class AutomaticCheckpoint {
+    private let path: String
+    private let seconds: Double
+    private let steps: Int
+    private var savedStep = -1
+    private var savedAt = 0.0
+    /// The last one's, in seconds.
+    private var cost = 0.0
+    /// So many times its cost passes between two of them, by time.
+    private static let leastShare = 50.0
+
+    /// nil when the options ask for none.
+    package init?(_ options: DistillationOptions) {
+        guard !options.checkpoint.isEmpty else { return nil }
+        (path, seconds, steps) = (options.checkpoint, options.checkpointSeconds, options.checkpointSteps)
+    }
+
+    /// What is there to go on from; nil for nothing.
+    /// - Throws: as `Checkpoint.init`.
+    package func existing() throws -> Checkpoint? { try UnsafeFileReader.exists(path) ? Checkpoint(path: path) : nil }
+
+    /// - Throws: `io`.
+    package func save(_ distillation: Distillation) throws {
+        let start = monotonicSeconds()
+        try distillation.save(path: path)
+        savedAt = monotonicSeconds()
+        (savedStep, cost) = (distillation.progress.step, savedAt - start)
+    }
+
+    /// After a step.
+    package func saveIfDue(_ distillation: Distillation) {
+        let step = distillation.progress.step
+        let isDue = steps > 0
+            ? step - savedStep >= steps : monotonicSeconds() - savedAt >= max(seconds, Self.leastShare * cost)
+        if isDue || step == distillation.options.steps { saveOrTell(distillation) }
+    }
+
+    /// Where a run ends, in whatever way, unless nothing has happened since the last time.
+    package func saveAtEnd(_ distillation: Distillation) {
+        if distillation.progress.step != savedStep { saveOrTell(distillation) }
+    }
+
+    /// A run of hours does not end because a disk is full.
+    private func saveOrTell(_ distillation: Distillation) {
+        do {
+            try save(distillation)
+        } catch {
+            savedAt = monotonicSeconds()
+            distillation.log(.warning, "no checkpoint could be written, and the one before stays: \(error)")
+        }
+    }
+}
