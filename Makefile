@@ -30,7 +30,7 @@ lib: ## Builds the shared library, its header, pkg-config file and CMake package
 	mv build/lib/$(LIBRARY).new build/lib/$(LIBRARY)
 	ln -sf $(LIBRARY) build/lib/$(SONAME)
 	ln -sf $(SONAME) build/lib/libdafl.so
-	cp include/dafl.h build/include/
+	cp include/dafl.h include/dafl.hpp build/include/
 	sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/' packaging/dafl.pc.in > build/lib/pkgconfig/dafl.pc
 	for file in dafl-config dafl-config-version; do \
 	    sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/' packaging/$$file.cmake.in > build/lib/cmake/dafl/$$file.cmake; \
@@ -43,7 +43,7 @@ header: ## Writes include/dafl.h anew from the Swift declarations
 install: ## Copies what `make lib` built to PREFIX (/usr/local), below DESTDIR if that is set
 	@test -e build/lib/$(LIBRARY) || { echo "nothing is built yet: run 'make lib' first" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/dafl
-	install -m 644 build/include/dafl.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 build/include/dafl.h build/include/dafl.hpp $(DESTDIR)$(PREFIX)/include/
 	install -m 755 build/lib/$(LIBRARY) $(DESTDIR)$(PREFIX)/lib/
 	cp -P build/lib/$(SONAME) build/lib/libdafl.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 build/lib/pkgconfig/dafl.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
@@ -61,12 +61,13 @@ docs: ## Runs the tutorial and writes the Python package's reference into build/
 	scripts/docs
 
 # In this order even under -j: a stale header is a clearer message than the compile error that it would cause.
-test: ## Checks everything: the header, the Swift tests, the C tests and examples, the Python tests, the documents' code
+test: ## Checks everything: the header, the Swift tests, the C and C++ tests and examples, the Python tests, the documents' code
 	$(MAKE) setup
 	scripts/generate-header --check
 	$(MAKE) lib
 	swift test
 	Tests/C/run
+	Tests/Cpp/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
 	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md
 

@@ -803,8 +803,8 @@ void dafl_distillation_cancel(dafl_distillation *distillation);
  *
  * count: how many, at least 1.
  * images: images [count, channels, height, width]; written.
- * logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is then queried only if the
- *   images need it, those of source "metadata".
+ * logits: the teacher's logits [count, classes] for them, [count, 2] where it gives one number; written. May be NULL:
+ *   the teacher is then queried only if the images need it, those of source "metadata".
  * Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, DAFL_QUERIES_SPENT, or what a callback returned.
  */
 dafl_status dafl_distillation_generate(dafl_distillation *distillation, int64_t count, float *images, float *logits);

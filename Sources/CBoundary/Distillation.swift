@@ -266,8 +266,8 @@ public func dafl_distillation_cancel(_ distillation: DistillationHandle?) {
 ///
 /// - Parameter count: how many, at least 1.
 /// - Parameter images: images [count, channels, height, width]; written.
-/// - Parameter logits: the teacher's logits [count, classes] for them; written. May be NULL: the teacher is
-///   then queried only if the images need it, those of source "metadata".
+/// - Parameter logits: the teacher's logits [count, classes] for them, [count, 2] where it gives one number; written. May be
+///   NULL: the teacher is then queried only if the images need it, those of source "metadata".
 /// - Returns: DAFL_ERROR_TEACHER, DAFL_ERROR_DIVERGED, DAFL_CANCELLED, DAFL_QUERIES_SPENT, or what a callback returned.
 @c @implementation
 public func dafl_distillation_generate(

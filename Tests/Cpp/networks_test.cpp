@@ -1,0 +1,54 @@
+// Networks: files, tensors, and counts that follow from spans.
+#include "check.hpp"
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+static void test_files() {
+    const std::string path = "cpp_test.safetensors", onnx = "cpp_test.onnx";
+    const auto network = dafl::Network::create("lenet5-half", 1);
+    network.save(path);
+    network.save_onnx(onnx, 1);
+    const auto architecture = network.describe().architecture;
+    CHECK(dafl::Network::load(path).describe().architecture == std::string_view(architecture));
+    CHECK(dafl::Network::load_as(path, "lenet5-half").describe().parameters == 15738);
+    CHECK(dafl::Network::load(onnx).describe().head == std::string_view("softmax"));
+
+    dafl::LoadOptions options;
+    options.architecture = "lenet5-half";
+    CHECK(dafl::Network::load_with(path, options).graph() == network.graph());
+    std::ifstream file(onnx, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    CHECK(dafl::Network::load_memory(bytes.data(), bytes.size()).describe().outputs == 10);
+    std::remove(path.c_str());
+    std::remove(onnx.c_str());
+}
+
+static void test_numbers() {
+    auto network = dafl::Network::create("mlp-64-8-4", 1);
+    network.set_threads(1);
+    const dafl::Tensor weight = network.tensor_named("fc1.weight");
+    CHECK(network.tensor(0).name == weight.name);
+    CHECK((weight.shape == std::vector<int64_t>{8, 64}) && weight.data.size() == 8 * 64);
+    network.set_tensor("fc1.weight", std::vector<float>(8 * 64, 0.25f));
+    CHECK(*weight.data.begin() == 0.25f);
+
+    const float images[3 * pixels] = {};
+    const std::vector<int64_t> labels{0, 1, 2};
+    CHECK(network.predict(images).size() == 3 * classes);
+    CHECK(network.features(images).size() == 3 * 8);
+    CHECK(network.fold().predict(images) == network.predict(images));
+    CHECK(network.evaluate(images, labels) <= 1);
+    THROWS(DAFL_ERROR_INVALID_ARGUMENT, network.predict(dafl::Span(images, pixels + 1)));
+    THROWS(DAFL_ERROR_INVALID_ARGUMENT, network.predict({}));
+    THROWS(DAFL_ERROR_INVALID_ARGUMENT, network.evaluate(images, std::vector<int64_t>{0, 1}));
+    THROWS(DAFL_ERROR_INVALID_ARGUMENT, network.train(images, std::vector<int64_t>{0, 1, 2, 3}));
+    THROWS(DAFL_ERROR_INVALID_ARGUMENT, network.tensor(99));
+    THROWS(DAFL_ERROR_UNSUPPORTED, dafl::Network::create("mlp-64-4", 1).features(images));
+}
+
+void test_networks() {
+    test_files();
+    test_numbers();
+}
