@@ -2,6 +2,7 @@
 VERSION := $(shell cat VERSION)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 PREFIX  ?= /usr/local
+LIBDIR  ?= lib
 
 LIBRARY := libdafl.so.$(VERSION)
 SONAME  := libdafl.so.$(MAJOR)
@@ -11,6 +12,12 @@ SONAME  := libdafl.so.$(MAJOR)
 LIBRARY_FLAGS := -c release --product dafl --scratch-path .build-lib -Xswiftc -static-stdlib \
     -Xlinker --version-script=dafl.map -Xlinker -soname=$(SONAME) \
     -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker nodelete
+
+# $(call describe,LIBDIR,FOLDER) writes what build systems read to a folder of libraries. @UP@ leads from it to its prefix.
+empty :=
+describe = for file in pkgconfig/dafl.pc cmake/dafl/dafl-config.cmake cmake/dafl/dafl-config-version.cmake; do \
+    sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/; s|@UP@|$(subst $(empty) ,/,$(patsubst %,..,$(subst /, ,$(1))))|' \
+        packaging/$$(basename $$file).in > $(2)/$$file || exit 1; done
 
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
@@ -31,23 +38,22 @@ lib: ## Builds the shared library, its header, pkg-config file and CMake package
 	ln -sf $(LIBRARY) build/lib/$(SONAME)
 	ln -sf $(SONAME) build/lib/libdafl.so
 	cp include/dafl.h include/dafl.hpp build/include/
-	sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/' packaging/dafl.pc.in > build/lib/pkgconfig/dafl.pc
-	for file in dafl-config dafl-config-version; do \
-	    sed 's/@VERSION@/$(VERSION)/; s/@MAJOR@/$(MAJOR)/' packaging/$$file.cmake.in > build/lib/cmake/dafl/$$file.cmake; \
-	done
+	$(call describe,lib,build/lib)
 
 header: ## Writes include/dafl.h anew from the Swift declarations
 	scripts/generate-header
 
 # Does not build: it is often run by root, who has no Swift on the path.
-install: ## Copies what `make lib` built to PREFIX (/usr/local), below DESTDIR if that is set
+install: LIBRARIES = $(DESTDIR)$(PREFIX)/$(LIBDIR)
+install: ## Copies what `make lib` built to PREFIX (/usr/local) and its LIBDIR (lib), below DESTDIR if that is set
 	@test -e build/lib/$(LIBRARY) || { echo "nothing is built yet: run 'make lib' first" >&2; exit 1; }
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/dafl
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man3
+	install -d $(LIBRARIES)/pkgconfig $(LIBRARIES)/cmake/dafl
 	install -m 644 build/include/dafl.h build/include/dafl.hpp $(DESTDIR)$(PREFIX)/include/
-	install -m 755 build/lib/$(LIBRARY) $(DESTDIR)$(PREFIX)/lib/
-	cp -P build/lib/$(SONAME) build/lib/libdafl.so $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 build/lib/pkgconfig/dafl.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
-	install -m 644 build/lib/cmake/dafl/*.cmake $(DESTDIR)$(PREFIX)/lib/cmake/dafl/
+	install -m 755 build/lib/$(LIBRARY) $(LIBRARIES)/
+	cp -P build/lib/$(SONAME) build/lib/libdafl.so $(LIBRARIES)/
+	$(call describe,$(LIBDIR),$(LIBRARIES))
+	install -m 644 packaging/dafl.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 
 wheel: ## Builds a self-contained Python wheel into build/wheel, and tests it where nothing else is installed
 	$(MAKE) setup
@@ -68,6 +74,7 @@ test: ## Checks everything: the header, the Swift tests, the C and C++ tests and
 	swift test
 	Tests/C/run
 	Tests/Cpp/run
+	Tests/Install/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
 	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md
 
