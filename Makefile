@@ -67,7 +67,7 @@ docs: ## Runs the tutorial and writes the Python package's reference into build/
 	scripts/docs
 
 # In this order even under -j: a stale header is a clearer message than the compile error that it would cause.
-test: ## Checks everything: the header, the Swift tests, the C and C++ tests and examples, the Python tests, the documents' code
+test: ## Checks everything: the header, Swift, C, C++, what is installed, the ABI, Python, the documents' code
 	$(MAKE) setup
 	scripts/generate-header --check
 	$(MAKE) lib
@@ -75,6 +75,7 @@ test: ## Checks everything: the header, the Swift tests, the C and C++ tests and
 	Tests/C/run
 	Tests/Cpp/run
 	Tests/Install/run
+	Tests/Abi/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
 	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md
 
