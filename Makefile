@@ -11,7 +11,7 @@ SONAME  := libdafl.so.$(MAJOR)
 # folder of its own, so that the two do not rebuild each other. nodelete: threads of the library may outlive a dlclose.
 LIBRARY_FLAGS := -c release --product dafl --scratch-path .build-lib -Xswiftc -static-stdlib \
     -Xlinker --version-script=dafl.map -Xlinker -soname=$(SONAME) \
-    -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker nodelete
+    -Xlinker -z -Xlinker defs -Xlinker -z -Xlinker now -Xlinker -z -Xlinker nodelete
 
 # $(call describe,LIBDIR,FOLDER) writes what build systems read to a folder of libraries. @UP@ leads from it to its prefix.
 empty :=
@@ -22,7 +22,7 @@ describe = for file in pkgconfig/dafl.pc cmake/dafl/dafl-config.cmake cmake/dafl
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install wheel docs test demo bench bench-kernels report clean
+.PHONY: help setup lib header install wheel deb docs test demo bench bench-kernels report clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -60,6 +60,12 @@ wheel: ## Builds a self-contained Python wheel into build/wheel, and tests it wh
 	$(MAKE) lib
 	scripts/wheel
 	scripts/check-wheel
+
+deb: ## Builds Debian packages into build/deb, and tests them on a bare Debian
+	scripts/setup debootstrap dpkg-dev lintian patchelf
+	$(MAKE) lib
+	scripts/deb
+	scripts/check-deb
 
 docs: ## Runs the tutorial and writes the Python package's reference into build/docs
 	$(MAKE) setup
