@@ -281,6 +281,15 @@ using Progress = dafl_progress;
 
 /// dafl_teacher, with functions that are any callable. A Span that the teacher does not declare is empty.
 struct Teacher {
+    Teacher() = default;
+
+    /// The network itself, which need not outlive the call that this is handed to.
+    Teacher(const Network &teacher) : network(teacher.get()) {
+        const NetworkInfo info = teacher.describe();
+        std::copy(std::begin(info.input_shape), std::end(info.input_shape), input_shape.begin());
+        classes = info.outputs;
+    }
+
     std::array<int64_t, 3> input_shape{};
     int64_t classes = 0;
     int64_t features = 0;
@@ -290,6 +299,7 @@ struct Teacher {
                        Span<const float> features_gradient, Span<float> images_gradient)> backward{};
     /// Returns R.
     std::function<double(std::size_t count, Span<const float> images, Span<float> images_gradient)> regularizer{};
+    const dafl_network *network = nullptr;
 };
 
 namespace detail {
@@ -311,6 +321,8 @@ struct Batch {
 inline dafl_teacher in_c(Teacher &teacher) {
     dafl_teacher in_c{};
     check(dafl_teacher_init(&in_c, sizeof in_c));
+    in_c.network = teacher.network;
+    if (teacher.network) return in_c; // which has sizes of its own
     in_c.user_data = &teacher;
     std::copy(teacher.input_shape.begin(), teacher.input_shape.end(), in_c.input_shape);
     in_c.classes = teacher.classes;
@@ -366,15 +378,23 @@ public:
         return Distillation(std::move(teacher), std::move(options), dafl_distillation_create);
     }
 
-    /// dafl_distillation_create_from_network.
-    static Distillation create(const Network &teacher, DistillationOptions options = {}) {
-        Teacher sizes;
-        const NetworkInfo info = teacher.describe();
-        std::copy(std::begin(info.input_shape), std::end(info.input_shape), sizes.input_shape.begin());
-        sizes.classes = info.outputs;
-        return Distillation(std::move(sizes), std::move(options), [&](const dafl_teacher *, auto... rest) {
-            return dafl_distillation_create_from_network(teacher.get(), rest...);
+    static Distillation load(const std::string &path, Teacher teacher, DistillationOptions options = {}) {
+        return Distillation(std::move(teacher), std::move(options), [&](auto... rest) {
+            return dafl_distillation_load(path.c_str(), rest...);
         });
+    }
+    static Distillation load_memory(const void *data, std::size_t size, Teacher teacher, DistillationOptions options = {}) {
+        return Distillation(std::move(teacher), std::move(options), [&](auto... rest) {
+            return dafl_distillation_load_memory(data, static_cast<int64_t>(size), rest...);
+        });
+    }
+    void save(const std::string &path) { check(dafl_distillation_save(get(), path.c_str())); }
+    std::vector<unsigned char> save_memory() {
+        int64_t size = 0;
+        check(dafl_distillation_save_memory(get(), nullptr, 0, &size));
+        std::vector<unsigned char> data(static_cast<std::size_t>(size));
+        check(dafl_distillation_save_memory(get(), data.data(), size, &size));
+        return data;
     }
 
     Progress step() { return detail::filled<Progress>(dafl_distillation_step, get()); }

@@ -1,6 +1,7 @@
 // Lambdas as teachers: what they are handed, and how long they live.
 #include "check.hpp"
 
+#include <cstdio>
 #include <vector>
 
 static void test_spans() {
@@ -96,7 +97,31 @@ static void test_network_as_teacher() {
     CHECK(distillation.generate(2).logits.size() == 2 * classes);
 }
 
+/// A run that was saved goes on as it would have, with a teacher of lambdas and with a network.
+static void test_checkpoints() {
+    const std::string path = "cpp_test.checkpoint";
+    const auto network = dafl::Network::create("mlp-64-8-4", 1);
+    for (const dafl::Teacher &teacher : {quarters(), dafl::Teacher(network)}) {
+        auto whole = dafl::Distillation::create(teacher, small_options());
+        whole.step();
+        whole.save(path);
+        const auto bytes = whole.save_memory();
+        whole.run();
+        auto from_file = dafl::Distillation::load(path, teacher, small_options());
+        auto from_memory = dafl::Distillation::load_memory(bytes.data(), bytes.size(), teacher, small_options());
+        const std::vector<float> images(pixels, 0.5f), answers = whole.student().predict(images);
+        for (auto *rest : {&from_file, &from_memory}) {
+            CHECK(rest->progress().step == 1);
+            rest->run();
+            CHECK(rest->student().predict(images) == answers);
+        }
+        THROWS(DAFL_ERROR_FORMAT, dafl::Distillation::load_memory("nonsense", 8, teacher));
+    }
+    std::remove(path.c_str());
+}
+
 void test_teachers() {
+    test_checkpoints();
     test_spans();
     test_one_number();
     test_lifetime();
