@@ -25,6 +25,7 @@ import logging
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ._config import read_config, write_config
 from ._distill import distill
 from ._units import InputUnits
 from ._version import __version__
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InputUnits", "InvalidArgument",
     "Network", "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
-    "Unsupported", "__version__", "distill", "jax", "onnx", "sklearn", "torch", "viz",
+    "Unsupported", "__version__", "distill", "jax", "onnx", "read_config", "sklearn", "torch", "viz",
+    "write_config",
 ]
 
 _LAZY = ("jax", "onnx", "sklearn", "torch", "viz")

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import viz
+from ._config import read_config, write_config
 from ._distill import distill
 from ._layout import LAYOUTS
 from ._version import __version__
@@ -31,15 +32,19 @@ from .onnx import Teacher as OnnxTeacher
 from .result import Result
 from .teacher import ANSWERS, Teacher
 
+REPEATED = ("teacher", "output", "generator", "input_shape", "classes", "run", "answers", "output_name", "layout", "input_mean",
+            "input_deviation", "input_range", "log")
+"""Arguments of `distill` that a configuration has beside the options of the run."""
+
 Report = dict[str, Any]
 """What a command found, by name, in the order of the table."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
-    options = parser().parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(format="dafl: %(message)s")
     try:
+        options = parser().parse_args(configured(joined(sys.argv[1:] if arguments is None else arguments)))
         report, code = options.command(options)
     except KeyboardInterrupt:
         print("dafl: interrupted", file=sys.stderr)
@@ -65,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     command = add(commands, "distill", distil, "distil a teacher into a student")
     command.add_argument("--teacher", required=True, type=Path, metavar="FILE",
                          help="a network: .safetensors of this library, or .onnx")
-    command.add_argument("--student", default="auto", metavar="WHAT",
+    command.add_argument("--student", metavar="WHAT",
                          help="half, or width=0.25,depth=0.5: the teacher's own graph with a share of its channels and blocks; "
                               "small; an architecture such as lenet5-half, 'resnet18(classes=100)' or mlp-784-100-10; or a file: "
                               ".json, or a network to start as. The default, auto: half of a network, and small for what ONNX "
@@ -89,11 +94,21 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--input-range", type=numbers, metavar="LOW,HIGH",
                       help="in the place of both: their lowest and highest number, such as 0,255")
     command.add_argument("--preset", default="fast", help="fast (minutes, the default) or paper (hours)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    command.add_argument("--seed", type=int, metavar="N", help="of everything random (default: 0)")
     command.add_argument("--steps", type=int, metavar="N", help="steps of the run (default: the preset's)")
     command.add_argument("--threads", type=int, metavar="N", help="default: as many as there are processors")
     command.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
                          help="any other option of dafl.Options, such as batch_size=128; may be repeated")
+    command.add_argument("--checkpoint", type=Path, metavar="FILE",
+                         help="where the run saves itself now and then; where the file is there, the run goes on from it")
+    command.add_argument("--patience", type=int, metavar="N",
+                         help="end the run when the student has not become better for so many steps")
+    command.add_argument("--log", action="append", default=[], metavar="FILE.csv",
+                         help="keep each step's progress in a table, or, without .csv, in a folder for TensorBoard; repeatable")
+    command.add_argument("--config", type=Path, metavar="FILE.toml",
+                         help="arguments by their names, as --save-config writes them; those given here win")
+    command.add_argument("--save-config", type=Path, metavar="FILE.toml",
+                         help="write all that --config needs to do this run again")
     command.add_argument("--no-progress", action="store_true", help="show nothing on the way")
 
     command = add(commands, "convert", convert, "write a network in another format")
@@ -128,17 +143,43 @@ def add(commands: Any, name: str, command: Any, description: str) -> argparse.Ar
     return added
 
 
+def configured(arguments: list[str]) -> list[str]:
+    """The arguments, behind those of the file that --config names."""
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own.add_argument("--config", type=Path)
+    path = own.parse_known_args(arguments)[0].config
+    if arguments[:1] != ["distill"] or path is None:
+        return arguments
+    words = ["distill"]
+    for name, value in read_config(path).items():
+        if name != "options":
+            words += [f"--{name.replace('_', '-')}={one}" for one in (value if isinstance(value, list) else [value])]
+    return words + arguments[1:]
+
+
+def configuration(options: argparse.Namespace, ran: dict[str, Any]) -> dict[str, Any]:
+    """What --config needs to do a run again: its arguments, and all the options that it had."""
+    said = {name: getattr(options, name) for name in REPEATED}
+    for name, value in said.items():
+        if isinstance(value, tuple) or (isinstance(value, list) and name != "log"):
+            said[name] = ",".join(map(str, value))
+    return {name: value for name, value in said.items() if value not in (None, [])} | {"options": ran}
+
+
 def distil(options: argparse.Namespace) -> tuple[Report, int]:
+    base = {} if options.config is None else read_config(options.config).get("options", {})
     given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
+    given |= {"checkpoint": options.checkpoint, "patience": options.patience}
     given |= {"input_mean": options.input_mean, "input_deviation": options.input_deviation, "input_range": options.input_range}
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None} | dict(options.settings)
+    settings: dict[str, Any] = base | {name: value for name, value in given.items() if value is not None}
+    settings |= dict(options.settings)
     require_writable(options.output, ".safetensors", ".onnx")  # now, and not after hours
     if options.generator is not None:
         require_writable(options.generator, ".safetensors")
     code = 0
     try:
         result = distill(teacher_from(options), input_shape=options.input_shape, classes=options.classes,
-                         preset=options.preset, progress=not options.no_progress, **settings)
+                         preset=options.preset, progress=not options.no_progress, log=options.log, **settings)
     except (KeyboardInterrupt, Exception) as stop:
         if (stopped := result_of(stop)) is None:
             raise
@@ -147,13 +188,15 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
         print(f"dafl: {reason}; the student is the one so far", file=sys.stderr)
     student = result.student
     student.save(options.output)
+    if options.save_config is not None:
+        write_config(options.save_config, configuration(options, result.distillation.options))
     if options.generator is not None:
         result.distillation.generator().save(options.generator)
-    last = result.last
+    now = result.distillation.progress
     return {
         "student": named(student), "parameters": student.info.parameters,
-        "multiply_adds": student.info.multiply_adds, "steps": last.step if last else 0,
-        "agreement": None if last is None or math.isnan(last.agreement) else last.agreement,
+        "multiply_adds": student.info.multiply_adds, "steps": now.step,
+        "agreement": None if math.isnan(now.agreement) else now.agreement,
         "queries": result.queries, "seconds": round(result.seconds, 1), "written": str(options.output),
     }, code
 

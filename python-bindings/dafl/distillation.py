@@ -16,8 +16,9 @@ import numpy as np
 
 from ._arrays import FloatArray, floats, integers, is_false, labels, rows
 from ._callbacks import STOPPED, Callbacks
-from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction, assign,
-                       c_string, check, initialised, library, sized)
+from ._checkpoint import ARRAYS, MAY_CHANGE, checkpoint_options
+from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction,
+                       Teacher as TeacherStructure, assign, c_string, check, initialised, library, sized)
 from ._options import Options as Options
 from ._units import Units, units
 from .network import Network
@@ -95,11 +96,37 @@ class Distillation:
     def __init__(self, teacher: Teacher | Network, preset: str = "fast", **options: Unpack[Options]) -> None:
         structure = initialised(DistillationOptions, "dafl_distillation_options_init")
         check(library.dafl_distillation_options_preset(ctypes.byref(structure), c_string(preset)))
+        self._begin(teacher, structure, dict(options), library.dafl_distillation_create)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], teacher: Teacher | Network, **options: Unpack[Options]) -> Distillation:
+        """Goes on with a run that `save` or the option `checkpoint` wrote, to the same bytes as if it had never stopped.
+
+        The teacher is given anew, a `Network` with the same weights, and is not examined again. The options are those of the run;
+        only `threads`, `instruction_set`, `patience` and those about checkpoints may be given, as others, and the arrays
+        (`images`, `labels`, `metadata_means`, `metadata_deviations`) that the run had must be, as the same.
+        `FormatError` for a file that is no checkpoint or is damaged, `InvalidArgument` for another teacher or other arrays.
+        """
+        if refused := options.keys() - MAY_CHANGE - ARRAYS:
+            raise TypeError(f"{', '.join(sorted(refused))} cannot be given to a run that goes on")
+        distillation = cls.__new__(cls)
+        saved = checkpoint_options(path)
+        structure = initialised(DistillationOptions, "dafl_distillation_options_init")
+        assign(structure, {name: saved[name] for name in MAY_CHANGE - {"checkpoint"} if name in saved})
+
+        def load(*arguments: Any) -> int:
+            return int(library.dafl_distillation_load(os.fsencode(path), *arguments))
+
+        distillation._begin(teacher, structure, dict(options), load)
+        distillation._options = saved | {name: distillation._options[name] for name in MAY_CHANGE}
+        return distillation
+
+    def _begin(self, teacher: Teacher | Network, structure: DistillationOptions, options: dict[str, Any],
+               create: Callable[..., int]) -> None:
         self._callbacks = Callbacks()
         structure.log = self._log = LogFunction(self._callbacks.guard(_log))
         self._handle = Handle()
         weakref.finalize(self, library.dafl_distillation_destroy, self._handle)
-        argument: Any
         own_units: Units | None = None
         if isinstance(teacher, Teacher):
             teacher.settle()
@@ -109,20 +136,21 @@ class Distillation:
             info = teacher.info
             self._image_shape, self._features = info.input_shape, info.features
             self._classes = max(info.outputs, 2)  # one logit tells two classes
-            create, argument = library.dafl_distillation_create_from_network, teacher._handle
+            self._teacher = initialised(TeacherStructure, "dafl_teacher_init")
+            self._teacher.network = teacher._handle
         elif isinstance(teacher, Teacher):
             self._image_shape, self._features = teacher.input_shape, teacher.features
             self._classes = max(teacher.classes, 2)  # one logit tells two classes
             self._teacher = teacher._structure(self._callbacks)
-            create, argument = library.dafl_distillation_create, ctypes.byref(self._teacher)
         else:
             raise TypeError("teacher must be a dafl.Teacher, such as those of dafl.torch, onnx, jax and sklearn, "
                             f"or a dafl.Network, not {type(teacher).__name__}")
-        assign(structure, self._borrow(structure, dict(options), own_units))
+        assign(structure, self._borrow(structure, options, own_units))
         if isinstance(teacher, Teacher):
             teacher.use_threads(structure.threads)
         self._options = _values(structure) | ({} if self._start is None else {"student": self._start})
-        check(self._callbacks.call(create, argument, ctypes.byref(structure), ctypes.byref(self._handle)))
+        check(self._callbacks.call(
+            create, ctypes.byref(self._teacher), ctypes.byref(structure), ctypes.byref(self._handle)))
 
     def _borrow(self, structure: DistillationOptions, options: dict[str, Any], own_units: Units | None) -> dict[str, Any]:
         """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
@@ -136,6 +164,8 @@ class Distillation:
             del options["student"]
         elif student is not None:
             options["student"] = _student_text(student)
+        if (checkpoint := options.get("checkpoint")) is not None:
+            options["checkpoint"] = os.fsdecode(checkpoint)
         if (images := options.pop("images", None)) is not None:
             self._arrays["images"] = rows(images, self._image_shape, "images")
             structure.image_count = len(self._arrays["images"])
@@ -173,6 +203,13 @@ class Distillation:
         """All options that are text or numbers as the run has them, the preset's and those given, and the network that the
         student started as: another distillation of the same teacher with these `**options` and arrays is the same."""
         return dict(self._options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes all that the steps to come depend on to a file, a checkpoint, that `load` goes on from.
+
+        It appears whole, in place of one that was there, or not at all. Also within `on_step`. It is a safetensors file.
+        """
+        check(library.dafl_distillation_save(self._handle, os.fsencode(path)), os.fspath(path))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a distillation cannot be copied or pickled; its student() and generator() can")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ._arrays import FloatArray
 from ._display import display
+from ._record import Places, records
 from .distillation import Distillation, Progress
 from .errors import Busy
 from .network import Network
@@ -119,14 +120,16 @@ class Result:
         done = f"{self.last.step} of {self.last.steps} steps, agreement {self.last.agreement:.1%}" if self.last else "0 steps"
         return f"<dafl.Result: {done}, {self.queries:,} queries, {self.seconds:.1f} s>"
 
-    def resume(self, *, progress: bool = True, on_step: OnStep | None = None) -> None:
-        """Does the steps still to do; `progress` and `on_step` are as in `dafl.distill`, as is what it raises."""
+    def resume(self, *, progress: bool = True, on_step: OnStep | None = None, log: Places = ()) -> None:
+        """Does the steps still to do; `progress`, `on_step` and `log` are as in `dafl.distill`, as is what it raises."""
         self._student = None
         hears_result = on_step is not None and _takes_two(on_step)
-        with display(progress) as show:
+        with records(log) as kept, display(progress) as show:
             def step_done(latest: Progress) -> Any:
                 self._progress.append(latest)
                 self._student = None
+                for record in kept:
+                    record.write(latest)
                 show(latest)
                 heard: Any = on_step
                 return None if heard is None else heard(latest, self) if hears_result else heard(latest)

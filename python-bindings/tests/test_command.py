@@ -205,3 +205,33 @@ def has_worked(pid: int) -> bool:
     """Whether the process has spent more time than its start takes, so that it is at its steps."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") > 1.5
+
+
+def test_a_run_is_repeated_and_goes_on(teacher, tmp_path, capsys):
+    student, again, config = tmp_path / "student.safetensors", tmp_path / "again.safetensors", tmp_path / "run.toml"
+    report = run(capsys, "distill", "--teacher", teacher, "-o", student, *SMALL, "--seed", 4, "--input-mean", "1",
+                 "--save-config", config, "--log", tmp_path / "run.csv", "--checkpoint", tmp_path / "run.dafl")
+    assert report["steps"] == 3 and (tmp_path / "run.dafl").exists()
+    assert len((tmp_path / "run.csv").read_text().splitlines()) == 4
+    # The checkpoint is of a run that is done: nothing is left to do, and the student is the same.
+    first = student.read_bytes()
+    assert run(capsys, "distill", "--config", config)["steps"] == 3
+    assert student.read_bytes() == first
+    # What is given here wins: without the checkpoint the run is done again, to the same bytes.
+    assert run(capsys, "distill", "--config", config, "--checkpoint", tmp_path / "other.dafl", "-o", again)["steps"] == 3
+    assert again.read_bytes() == first
+    third = "--checkpoint", tmp_path / "third.dafl", "--steps", 2, "-o", again
+    assert run(capsys, "distill", "--config", config, *third)["steps"] == 2
+    assert again.read_bytes() != first
+
+
+def test_an_interrupted_command_goes_on(teacher, tmp_path, capsys, monkeypatch):
+    arguments = "distill", "--teacher", teacher, *SMALL, "--seed", "4", "-o"
+    run(capsys, *arguments, tmp_path / "whole.safetensors")
+    checkpoint = "--checkpoint", tmp_path / "run.dafl"
+    monkeypatch.setattr("dafl._command.distill", lambda *given, **options: dafl.distill(
+        *given, **options, on_step=lambda progress: progress.step < 2))
+    assert run(capsys, *arguments, tmp_path / "half.safetensors", *checkpoint)["steps"] == 2
+    monkeypatch.undo()
+    assert run(capsys, *arguments, tmp_path / "rest.safetensors", *checkpoint)["steps"] == 3
+    assert (tmp_path / "rest.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
