@@ -21,12 +21,11 @@ final class DistillationObject: HandledObject {
         let options = try DistillationOptions(c, from: checkpoint)
         automatic = AutomaticCheckpoint(options)
         do {
-            if let checkpoint = try checkpoint ?? automatic?.existing() {
-                distillation = try checkpoint.resume(teacher: teacher.teacher, answers: teacher.answers, options, log: tell)
-            } else {
-                distillation = try Distillation(teacher: teacher.teacher, answers: teacher.answers, options, log: tell)
-                try automatic?.save(distillation)
-            }
+            let own = checkpoint == nil ? try automatic?.existing() : nil
+            let (teacher, answers) = (teacher.teacher, teacher.answers)
+            distillation = try (checkpoint ?? own)?.resume(teacher: teacher, answers: answers, options, log: tell)
+                ?? Distillation(teacher: teacher, answers: answers, options, log: tell)
+            try automatic?.begin(distillation, isSaved: own != nil)
         } catch let error as DaflError where error.status == .outOfMemory {
             throw DaflError(
                 error.status, "\(error). batch_size (\(options.batchSize)), replay_capacity (\(options.replayCapacity)) and "

@@ -24,8 +24,16 @@ package final class AutomaticCheckpoint {
     /// - Throws: as `Checkpoint.init`.
     package func existing() throws -> Checkpoint? { try UnsafeFileReader.exists(path) ? Checkpoint(path: path) : nil }
 
+    /// Before the first step.
+    /// - Parameter isSaved: whether the run comes from `existing`; else it is saved now, so that a path that cannot be written is
+    ///   told of now, and not after hours.
     /// - Throws: `io`.
-    package func save(_ distillation: Distillation) throws {
+    package func begin(_ distillation: Distillation, isSaved: Bool) throws {
+        guard isSaved else { return try save(distillation) }
+        (savedStep, savedAt) = (distillation.progress.step, monotonicSeconds())
+    }
+
+    private func save(_ distillation: Distillation) throws {
         let start = monotonicSeconds()
         try distillation.save(path: path)
         savedAt = monotonicSeconds()

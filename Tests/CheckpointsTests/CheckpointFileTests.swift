@@ -165,7 +165,7 @@ struct CheckpointFileTests {
             let options = options(seconds, steps)
             let automatic = try #require(AutomaticCheckpoint(options))
             let run = try Distillation(teacher: StoppingTeacher(), options)
-            try automatic.save(run)
+            try automatic.begin(run, isSaved: false)
             var saved: [Int] = []
             for step in 1...6 {
                 remove(path)
