@@ -62,7 +62,7 @@ package final class Distillation {
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
         let cancellation = cancellation
-        let queried = try Self.named("teacher", archive) {
+        let queried = try archive.within("teacher") {
             try QueriedTeacher(host, answers, options, cancellation, compute, from: archive, log: log)
         }
         (self.compute, self.queried) = (compute, queried)
@@ -75,7 +75,7 @@ package final class Distillation {
         holdout = selection == nil ? nil : try HoldoutAgreement(queried, student: student, options, compute)
         patience = Patience(options)
         collapse = CollapseWatch(classes: queried.teacher.classes, batchSize: options.batchSize)
-        replay = try Self.named("replay", archive) {
+        replay = try archive.within("replay") {
             try Replay(queried.teacher, images: training.images, options, compute, from: archive, log: log)
         }
         if let archive {
@@ -84,12 +84,6 @@ package final class Distillation {
         }
         before = try Snapshot { [unowned self] in persistStep($0) }
         recordProgress()
-    }
-
-    /// Within a part of an archive, if there is one.
-    private static func named<Result>(_ name: String, _ archive: Archive?, _ body: () throws -> Result) throws -> Result {
-        guard let archive else { return try body() }
-        return try archive.within(name, body)
     }
 
     /// What is about to work, and with what.

@@ -60,6 +60,7 @@ int main(void) {
     test_files();
     test_distillation();
     test_callbacks();
+    test_checkpoint();
     test_allocation();
     test_versions();
     test_threads();

@@ -36,6 +36,7 @@ void test_network(void);
 void test_files(void);
 void test_distillation(void);
 void test_callbacks(void);
+void test_checkpoint(void);
 void test_allocation(void);
 void test_versions(void);
 void test_threads(void);

@@ -116,6 +116,14 @@ package final class Archive {
     }
 }
 
+extension Archive? {
+    /// Where there is one, within a part of it.
+    package func within<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+        guard let self else { return try body() }
+        return try self.within(name, body)
+    }
+}
+
 /// Where an archive's values lie.
 package protocol ArchiveStore: AnyObject {
     var isRestoring: Bool { get }
