@@ -713,7 +713,7 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
  *   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes.
  *   DAFL_ERROR_DIVERGED when the generator or the student has been driven to numbers that are not finite: later calls
  *   return the same, and only a new distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when
- *   max_teacher_queries would be passed.
+ *   max_teacher_queries would be passed: what was learned in the part of the step until then stays.
  */
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 
@@ -766,8 +766,9 @@ dafl_status dafl_distillation_save_memory(dafl_distillation *distillation, void 
  * teacher: given anew, of the same shapes and kind; a network of the same weights. That callbacks return what they
  *   returned before, nobody checks. Copied, as by dafl_distillation_create.
  * options: may be NULL, for those of the run, without a log and without automatic checkpoints. Else copied: of them are
- *   used what a file cannot hold, log, images, labels and the metadata, of which those of the run are needed, and what
- *   may be another, threads, instruction_set, patience and the three about checkpoints.
+ *   used what a file cannot hold, log, checkpoint, and images, labels and the metadata, of which those of the run are
+ *   needed; and, where they are not the defaults, threads, instruction_set, patience, checkpoint_seconds and
+ *   checkpoint_steps. input_mean and input_deviation may be left out.
  * out: the distillation, to be destroyed with dafl_distillation_destroy; NULL on failure.
  * Returns: DAFL_ERROR_IO; DAFL_ERROR_FORMAT for a file that is no checkpoint or is damaged; DAFL_ERROR_UNSUPPORTED for
  *   one of another version of the library; DAFL_ERROR_INVALID_ARGUMENT for another teacher or other images;

@@ -46,11 +46,13 @@ final class DistillationObject: HandledObject {
         while !distillation.isDone {
             try distillation.cancellation.check()
             do {
-                try step()
+                try distillation.step()
             } catch let error as DaflError where error.status == .queriesSpent {
                 return distillation.log(.info, error.description)
             }
             try lend(during: stepDone)
+            // Behind what the host notes of the step, of which nothing is missing then where the process dies in between.
+            automatic?.saveIfDue(distillation)
         }
     }
 }
@@ -121,8 +123,9 @@ extension DistillationOptions {
         if let checkpoint { self = try checkpoint.options(c == nil ? nil : self) }
         guard let c else { return }
         try takeArrays(c)
-        guard checkpoint == nil else { return }
-        givenStudent = try GivenStudent(c.student_network, named: student)
+        if checkpoint == nil { givenStudent = try GivenStudent(c.student_network, named: student) }
+        if !self.checkpoint.isEmpty { self.checkpoint = try requirePath(c.checkpoint, "checkpoint") }
+        // Those of a run that goes on are compared with what it had.
         if c.input_mean != nil || c.input_deviation != nil {
             inputStatistics = InputStatistics(
                 means: c.input_mean, deviations: c.input_deviation,

@@ -7,8 +7,10 @@ package final class AutomaticCheckpoint {
     private let path: String
     private let seconds: Double
     private let steps: Int
+    /// The last that was saved.
     private var savedStep = -1
-    private var savedAt = 0.0
+    /// When it was last tried: at a step, and a time.
+    private var tried = (step: 0, at: 0.0)
     /// The last one's, in seconds.
     private var cost = 0.0
     /// So many times its cost passes between two of them, by time.
@@ -30,21 +32,23 @@ package final class AutomaticCheckpoint {
     /// - Throws: `io`.
     package func begin(_ distillation: Distillation, isSaved: Bool) throws {
         guard isSaved else { return try save(distillation) }
-        (savedStep, savedAt) = (distillation.progress.step, monotonicSeconds())
+        savedStep = distillation.progress.step
+        tried = (savedStep, monotonicSeconds())
     }
 
     private func save(_ distillation: Distillation) throws {
-        let start = monotonicSeconds()
+        let (step, start) = (distillation.progress.step, monotonicSeconds())
+        tried = (step, start)
         try distillation.save(path: path)
-        savedAt = monotonicSeconds()
-        (savedStep, cost) = (distillation.progress.step, savedAt - start)
+        tried.at = monotonicSeconds()
+        (savedStep, cost) = (step, tried.at - start)
     }
 
     /// After a step.
     package func saveIfDue(_ distillation: Distillation) {
         let step = distillation.progress.step
         let isDue = steps > 0
-            ? step - savedStep >= steps : monotonicSeconds() - savedAt >= max(seconds, Self.leastShare * cost)
+            ? step - tried.step >= steps : monotonicSeconds() - tried.at >= max(seconds, Self.leastShare * cost)
         if isDue || step == distillation.options.steps { saveOrTell(distillation) }
     }
 
@@ -58,7 +62,6 @@ package final class AutomaticCheckpoint {
         do {
             try save(distillation)
         } catch {
-            savedAt = monotonicSeconds()
             distillation.log(.warning, "no checkpoint could be written, and the one before stays: \(error)")
         }
     }

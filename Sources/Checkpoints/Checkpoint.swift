@@ -43,23 +43,34 @@ package final class Checkpoint {
     private var description: RunDescription { file.metadata }
 
     /// Those of the run, to go on with.
-    /// - Parameter given: has what a file cannot hold, and what may be another when a run goes on; nil for the file's.
+    /// - Parameter given: has what may be another when a run goes on, where it is not as it is to begin with; nil for the file's.
     /// - Throws: `format` for options that are none.
     package func options(_ given: DistillationOptions?) throws -> DistillationOptions {
         try naming(file.path) {
             var options = given ?? Preset.fast.options
-            for option in DistillationOptions.table where given == nil || !DistillationOptions.ofAProcess.contains(option.name) {
+            for option in DistillationOptions.table {
+                if DistillationOptions.ofAProcess.contains(option.name), option.value?(options) != option.initial.first { continue }
                 let text = description[RunDescription.key(option: option.name)]
                 guard let kind = option.value?(options), let text else { continue }
                 guard let value = kind.reading(text) else { throw DaflError(.format, "its \(option.name) is \(quoted(text))") }
                 try asFormat { try option.set(value, in: &options) }
             }
-            if given == nil { options.checkpoint = "" }
+            options.checkpoint = given?.checkpoint ?? ""
             let student = description[RunDescription.studentKey] ?? ""
-            options.givenStudent = .network(try asFormat { try Network(description: student) })
+            options.givenStudent = .network(try asFormat { try self.student(student) })
             options.inputStatistics = try inputStatistics()
             return options
         }
+    }
+
+    /// One that the file has the weights of: what it asks for is what the file holds.
+    private func student(_ text: String) throws -> Network {
+        let network = try Network(description: text)
+        let held = Dictionary(file.tensors.map { ($0.name, $0.dimensions) }) { first, _ in first }
+        for parameter in network.parameters where held["student.network.\(parameter.name)"] != parameter.value.shape.dimensions {
+            throw DaflError(.format, "has no weights \(quoted(parameter.name)) of its student")
+        }
+        return network
     }
 
     private func inputStatistics() throws -> InputStatistics? {
@@ -82,7 +93,7 @@ package final class Checkpoint {
             let shapes = RunDescription.shapes(of: teacher)
             try description.require(shapes, in: shapes.keys)  // before a student is made for them
             let now = try RunDescription(
-                teacher, options, student: .student(options, of: teacher), checksums: options.checksums(teacher))
+                teacher, options, student: .student(options, of: teacher, isRestored: true), checksums: options.checksums(teacher))
             try description.require(now, in: Set(description.keys).union(now.keys))
             let distillation = try Distillation(
                 teacher: teacher, answers: answers, options, from: Archive(StateReader(file)), log: log)

@@ -53,6 +53,7 @@ extension RunDescription {
     }
 
     private func isOfAProcess(_ key: String) -> Bool {
-        DistillationOptions.ofAProcess.contains { Self.key(option: $0) == key }
+        // Of a student, what it is is compared, and not in which words it was asked for.
+        DistillationOptions.ofAProcess.union(["student"]).contains { Self.key(option: $0) == key }
     }
 }

@@ -54,7 +54,7 @@ package final class Distillation {
         try options.validate()
         self.options = options
         self.log = log
-        let shown = try Network.student(options, of: host)
+        let shown = try Network.student(options, of: host, isRestored: archive != nil)
         if let sentence = try options.surprise(shown, of: host) { log(.warning, sentence) }
         let student = try shown.answeringBothClasses()
         (self.shown, self.teacher) = (shown, host)
@@ -66,7 +66,7 @@ package final class Distillation {
             try QueriedTeacher(host, answers, options, cancellation, compute, from: archive, log: log)
         }
         (self.compute, self.queried) = (compute, queried)
-        source = try queried.source(student: student, options, compute)
+        source = try queried.source(student: student, options, isRestored: archive != nil, compute)
         let training = try StudentTraining(student, of: queried.teacher, options, compute)
         self.training = training
         // Every image of data is learned from in one pass or another.

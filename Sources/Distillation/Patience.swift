@@ -20,7 +20,7 @@ struct Patience {
     func isOver(step: Int) -> Bool { steps > 0 && best >= 0 && step - bestStep >= steps }
 
     mutating func persist(_ archive: Archive) {
-        archive.real("best", &best)
+        archive.real("best", &best, in: -1...1)
         archive.whole("best_step", &bestStep, in: Archive.counts)
     }
 }

@@ -23,6 +23,6 @@ package struct Progress {
         archive.within("losses") { losses.persist(archive) }
         archive.real("distillation_loss", &distillationLoss)
         archive.whole("collapses", &collapses, in: Archive.counts)
-        archive.real("holdout_agreement", &holdoutAgreement)
+        archive.real("holdout_agreement", &holdoutAgreement, in: 0...1)
     }
 }

@@ -14,7 +14,7 @@ package final class UnsafeFileReplacement: ByteSink {
     /// - Throws: `io` when the folder is not there, no file can be made in it, or the target is there and is not a file
     ///   that may be written.
     package init(path: String) throws {
-        // What a link points to is replaced, not the link.
+        // What a link points to is replaced, not the link; but one that points to nothing is.
         target = Self.destination(ofLink: path) ?? path
         let permissions = try Self.permissions(of: target)
         let nameless = Self.openNameless(beside: target)

@@ -144,6 +144,55 @@ struct CheckpointFileTests {
         #expect(refused > 40)
     }
 
+    /// With other bytes for a tensor, and the checksum of all.
+    private static func altered(_ bytes: [UInt8], _ run: Distillation, _ name: String, to number: some Any) throws -> [UInt8] {
+        let listing = StateListing()
+        run.persist(Archive(listing))
+        let sizes = listing.tensors.map { $0.dimensions.reduce($0.type.bytes, *) }
+        let place = try #require(listing.tensors.firstIndex { $0.name == name })
+        let start = bytes.count - 8 - sizes.reduce(0, +) + sizes[..<place].reduce(0, +)
+        var altered = bytes
+        withUnsafeBytes(of: number) { altered.replaceSubrange(start..<start + 8, with: $0) }
+        var checksum = Checksum()
+        altered.withUnsafeBytes { checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<(bytes.count - 8)])) }
+        withUnsafeBytes(of: checksum.value) { altered.replaceSubrange(bytes.count - 8..<bytes.count, with: $0) }
+        return altered
+    }
+
+    @Test func labelsThatAreNoClassesAndSharesThatAreNoneAreRefused() throws {
+        let images = try Tensor([32, 64])
+        try [Int64](repeating: 1, count: 32).withUnsafeBufferPointer { labels in
+            let options = Self.options {
+                ($0.imageSource, $0.labelWeight) = (.data, 0.5)
+                $0.data = ImageData(images: images.pointer, labels: labels.baseAddress, count: 32)
+            }
+            let run = try Self.run(options)
+            let bytes = try Self.bytes(run)
+            _ = try Self.resume(bytes, nil, options)
+            for label in [-1, 4, 1 << 40] {
+                let altered = try Self.altered(bytes, run, "replay.bank.labels", to: label)
+                expect(.format, "labels[0]") { _ = try Self.resume(altered, nil, options) }
+            }
+            for share in [-Double.infinity, -1e300, 1.5] {
+                let altered = try Self.altered(bytes, run, "progress.holdout_agreement", to: share)
+                expect(.format, "holdout_agreement") { _ = try Self.resume(altered, nil, options) }
+            }
+        }
+    }
+
+    /// A student that the file has no weights for is refused before memory is touched for it.
+    @Test func largeStudentsOfSmallFilesAreRefused() throws {
+        let bytes = try Self.bytes(Self.run())
+        let (old, new) = (Array("\"student\":\"mlp-64-8-4\"".utf8), Array("\"student\":\"mlp-64-9-4\"".utf8))
+        let place = try #require((0..<bytes.count - old.count).first { Array(bytes[$0..<$0 + old.count]) == old })
+        var altered = bytes
+        altered.replaceSubrange(place..<place + old.count, with: new)
+        var checksum = Checksum()
+        altered.withUnsafeBytes { checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<(bytes.count - 8)])) }
+        withUnsafeBytes(of: checksum.value) { altered.replaceSubrange(bytes.count - 8..<bytes.count, with: $0) }
+        expect(.format, "no weights \"fc1.weight\" of its student") { _ = try Self.resume(altered) }
+    }
+
     @Test func filesAppearWholeOrNotAtAll() throws {
         let folder = TemporaryFolder()
         let run = try Self.run()

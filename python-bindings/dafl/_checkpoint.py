@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from ctypes import c_char_p, c_double, c_int64, c_uint64
@@ -20,14 +21,14 @@ _KINDS: dict[type, type] = {c_char_p: str, c_double: float, c_int64: int, c_uint
 _LONGEST_HEADER = 100_000_000
 
 
-def checkpoint_options(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The options of the run that a file is the checkpoint of; none for a file that is none, of which the library tells more."""
+def checkpoint_options(saved: str | os.PathLike[str] | bytes) -> dict[str, Any]:
+    """The options of the run that a file, or bytes, are the checkpoint of; none for what is none: the library tells why."""
     kinds = {field[0]: _KINDS[field[1]] for field in DistillationOptions._fields_ if field[1] in _KINDS}
     try:
-        with Path(path).open("rb") as file:
+        with io.BytesIO(saved) if isinstance(saved, bytes) else Path(saved).open("rb") as file:
             length = min(int.from_bytes(file.read(8), "little"), _LONGEST_HEADER)
             said = json.loads(file.read(length))["__metadata__"]
         return {name: kinds[name](text) for key, text in said.items()
                 if key.startswith("option.") and (name := key.removeprefix("option.")) in kinds}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}

@@ -25,7 +25,7 @@ from ._config import read_config, write_config
 from ._distill import distill
 from ._layout import LAYOUTS
 from ._version import __version__
-from .distillation import Options
+from .distillation import Options, Progress
 from .errors import InvalidArgument, Unsupported
 from .network import Network
 from .onnx import Teacher as OnnxTeacher
@@ -137,7 +137,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add(commands: Any, name: str, command: Any, description: str) -> argparse.ArgumentParser:
-    added: argparse.ArgumentParser = commands.add_parser(name, help=description, description=description.capitalize() + ".")
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, help=description, description=description.capitalize() + ".", allow_abbrev=False)
     added.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     added.set_defaults(command=command)
     return added
@@ -163,7 +164,8 @@ def configuration(options: argparse.Namespace, ran: dict[str, Any]) -> dict[str,
     for name, value in said.items():
         if isinstance(value, tuple) or (isinstance(value, list) and name != "log"):
             said[name] = ",".join(map(str, value))
-    return {name: value for name, value in said.items() if value not in (None, [])} | {"options": ran}
+    # A run that is done again does not go on from the checkpoint of the first.
+    return {name: value for name, value in said.items() if value not in (None, [])} | {"options": ran | {"checkpoint": None}}
 
 
 def distil(options: argparse.Namespace) -> tuple[Report, int]:
@@ -176,10 +178,20 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
     require_writable(options.output, ".safetensors", ".onnx")  # now, and not after hours
     if options.generator is not None:
         require_writable(options.generator, ".safetensors")
+    if (config := options.save_config) is not None:
+        require_writable(config, ".toml")
+
+    def begun(progress: Progress, result: Result) -> None:
+        """After the first step, and not after hours."""
+        nonlocal config
+        if config is not None:
+            write_config(config, configuration(options, result.distillation.options))
+            config = None
+
     code = 0
     try:
         result = distill(teacher_from(options), input_shape=options.input_shape, classes=options.classes,
-                         preset=options.preset, progress=not options.no_progress, log=options.log, **settings)
+                         preset=options.preset, progress=not options.no_progress, log=options.log, on_step=begun, **settings)
     except (KeyboardInterrupt, Exception) as stop:
         if (stopped := result_of(stop)) is None:
             raise
@@ -188,8 +200,8 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
         print(f"dafl: {reason}; the student is the one so far", file=sys.stderr)
     student = result.student
     student.save(options.output)
-    if options.save_config is not None:
-        write_config(options.save_config, configuration(options, result.distillation.options))
+    if config is not None:  # nothing was left to do
+        write_config(config, configuration(options, result.distillation.options))
     if options.generator is not None:
         result.distillation.generator().save(options.generator)
     now = result.distillation.progress

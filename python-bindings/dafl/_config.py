@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import os
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -42,12 +44,12 @@ def lines(values: Mapping[str, Any]) -> str:
 def literal(value: Any) -> str:
     if isinstance(value, str | os.PathLike):
         return json.dumps(os.fspath(value), ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, Integral):
+        return repr(int(value))
+    if isinstance(value, Real):  # NumPy's too
+        return repr(float(value))
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(literal, value))}]"
     raise TypeError(f"{value!r} is not what a configuration can hold")

@@ -6,7 +6,8 @@ import csv
 import dataclasses
 import math
 import os
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,35 +21,64 @@ NAMES = [field.name for field in dataclasses.fields(Progress)]
 
 
 @contextmanager
-def records(places: Places) -> Iterator[list[Any]]:
-    """What writes a step's progress to each of the places, with a `write` and a `close`."""
+def records(places: Places) -> Iterator[Callable[[Progress], None]]:
+    """Yields what writes a step's progress to each of the places.
+
+    A place that can no longer be written is warned of, and given up: a run of hours does not end for it.
+    """
     paths = [places] if isinstance(places, str | os.PathLike) else places
     with ExitStack() as stack:
-        opened = [Table(Path(path)) if Path(path).suffix == ".csv" else Board(Path(path)) for path in paths]
+        opened: list[Any] = [Table(Path(path)) if Path(path).suffix == ".csv" else Board(Path(path)) for path in paths]
         for record in opened:
             stack.callback(record.close)
-        yield opened
+
+        def write(progress: Progress) -> None:
+            for record in list(opened):
+                try:
+                    record.write(progress)
+                except OSError as error:
+                    opened.remove(record)
+                    warnings.warn(f"the record of the run ends at step {progress.step - 1}: {error}", stacklevel=2)
+
+        yield write
 
 
 class Table:
-    """A row for each step under the names of `Progress`'s fields. That of a run that goes on loses the rows that it does anew."""
+    """A row for each step under the names of `Progress`'s fields.
+
+    A run that goes on continues it, without the rows of steps that it does anew; another run begins it anew.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
-        self._rows = list(csv.reader(path.read_text().splitlines())) if path.exists() else []
-        if self._rows and self._rows[0] != NAMES:
-            raise ValueError(f"{path} is there already and is not the record of a run")
+        if path.exists() and path.stat().st_size > 0:
+            with path.open(newline="") as file:
+                if next(csv.reader(file), None) != NAMES:
+                    raise ValueError(f"{path} is there already and is not the record of a run")
 
     def write(self, progress: Progress) -> None:
         if self._file is None:
-            kept = [row for row in self._rows[1:] if len(row) == len(NAMES) and int(row[0]) < progress.step]
-            self._file = self._path.open("w", newline="")
-            csv.writer(self._file).writerows([NAMES, *kept])
+            self._file = self._open(progress.step)
         csv.writer(self._file).writerow([getattr(progress, name) for name in NAMES])
         self._file.flush()
+
+    def _open(self, step: int) -> TextIO:
+        """Behind the last row of a step before."""
+        file = self._path.open("a+", newline="")
+        file.seek(0)
+        end = 0
+        while (line := file.readline()).endswith("\n"):
+            first = line.split(",")[0]
+            if end and not (first.isdecimal() and int(first) < step):
+                break
+            end = file.tell()
+        file.truncate(end)
+        if end == 0:
+            csv.writer(file).writerow(NAMES)
+        return file
 
     def close(self) -> None:
         if self._file is not None:

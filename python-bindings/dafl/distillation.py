@@ -99,26 +99,32 @@ class Distillation:
         self._begin(teacher, structure, dict(options), library.dafl_distillation_create)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], teacher: Teacher | Network, **options: Unpack[Options]) -> Distillation:
-        """Goes on with a run that `save` or the option `checkpoint` wrote, to the same bytes as if it had never stopped.
+    def load(cls, saved: str | os.PathLike[str] | bytes, teacher: Teacher | Network,
+             **options: Unpack[Options]) -> Distillation:
+        """Goes on with a run from the file that `save` or the option `checkpoint` wrote, or from what `to_bytes` returned.
+
+        It ends in the same bytes as if it had never stopped.
 
         The teacher is given anew, a `Network` with the same weights, and is not examined again. The options are those of the run;
         only `threads`, `instruction_set`, `patience` and those about checkpoints may be given, as others, and the arrays
         (`images`, `labels`, `metadata_means`, `metadata_deviations`) that the run had must be, as the same.
+        The units of a teacher that says its own must be those that it had.
         `FormatError` for a file that is no checkpoint or is damaged, `InvalidArgument` for another teacher or other arrays.
         """
         if refused := options.keys() - MAY_CHANGE - ARRAYS:
             raise TypeError(f"{', '.join(sorted(refused))} cannot be given to a run that goes on")
         distillation = cls.__new__(cls)
-        saved = checkpoint_options(path)
+        ran = checkpoint_options(saved)
         structure = initialised(DistillationOptions, "dafl_distillation_options_init")
-        assign(structure, {name: saved[name] for name in MAY_CHANGE - {"checkpoint"} if name in saved})
+        assign(structure, {name: ran[name] for name in MAY_CHANGE - {"checkpoint"} if name in ran})
 
         def load(*arguments: Any) -> int:
-            return int(library.dafl_distillation_load(os.fsencode(path), *arguments))
+            if isinstance(saved, bytes):
+                return int(library.dafl_distillation_load_memory(saved, len(saved), *arguments))
+            return int(library.dafl_distillation_load(os.fsencode(saved), *arguments))
 
         distillation._begin(teacher, structure, dict(options), load)
-        distillation._options = saved | {name: distillation._options[name] for name in MAY_CHANGE}
+        distillation._options = ran | {name: distillation._options[name] for name in MAY_CHANGE}
         return distillation
 
     def _begin(self, teacher: Teacher | Network, structure: DistillationOptions, options: dict[str, Any],
@@ -201,7 +207,8 @@ class Distillation:
     @property
     def options(self) -> dict[str, Any]:
         """All options that are text or numbers as the run has them, the preset's and those given, and the network that the
-        student started as: another distillation of the same teacher with these `**options` and arrays is the same."""
+        student started as: another distillation of the same teacher with these `**options` and arrays is the same.
+        After `load`, a student that was given as a network is not among them."""
         return dict(self._options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -210,6 +217,14 @@ class Distillation:
         It appears whole, in place of one that was there, or not at all. Also within `on_step`. It is a safetensors file.
         """
         check(library.dafl_distillation_save(self._handle, os.fsencode(path)), os.fspath(path))
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes to a file."""
+        size = ctypes.c_int64()
+        check(library.dafl_distillation_save_memory(self._handle, None, 0, ctypes.byref(size)))
+        saved = ctypes.create_string_buffer(size.value)
+        check(library.dafl_distillation_save_memory(self._handle, saved, size, ctypes.byref(size)))
+        return saved.raw
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a distillation cannot be copied or pickled; its student() and generator() can")

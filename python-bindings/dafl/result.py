@@ -124,12 +124,11 @@ class Result:
         """Does the steps still to do; `progress`, `on_step` and `log` are as in `dafl.distill`, as is what it raises."""
         self._student = None
         hears_result = on_step is not None and _takes_two(on_step)
-        with records(log) as kept, display(progress) as show:
+        with records(log) as record, display(progress) as show:
             def step_done(latest: Progress) -> Any:
                 self._progress.append(latest)
                 self._student = None
-                for record in kept:
-                    record.write(latest)
+                record(latest)
                 show(latest)
                 heard: Any = on_step
                 return None if heard is None else heard(latest, self) if hears_result else heard(latest)

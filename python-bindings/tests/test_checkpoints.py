@@ -115,6 +115,48 @@ def test_a_checkpoint_is_a_safetensors_file(numpy_teacher, tmp_path):
     assert tensors["student.network.fc1.weight"].shape == (8, 64)
 
 
+def test_bytes_in_memory(numpy_teacher):
+    run = dafl.Distillation(numpy_teacher.teacher(), **SMALL)
+    run.step()
+    other = dafl.Distillation.load(run.to_bytes(), numpy_teacher.teacher())
+    for each in run, other:
+        each.run()
+    assert weights(run.student()) == weights(other.student())
+    for nonsense in b"", b"nonsense", (200_000).to_bytes(8, "little") + b'{"a":' + b"[" * 200_000:
+        with pytest.raises((dafl.FormatError, dafl.InvalidArgument)):
+            dafl.Distillation.load(nonsense, numpy_teacher.teacher())
+
+
+def test_other_units_are_refused(numpy_teacher, tmp_path):
+    def teacher(**units):
+        return dafl.Teacher(numpy_teacher.forward, input_shape=(1, 8, 8), classes=4, features=16, **units)
+
+    dafl.Distillation(teacher(input_mean=5, input_deviation=2), **SMALL).save(tmp_path / "run.dafl")
+    with pytest.raises(dafl.InvalidArgument, match="teacher.mean"):
+        dafl.Distillation.load(tmp_path / "run.dafl", teacher(input_mean=0, input_deviation=1))
+    dafl.Distillation.load(tmp_path / "run.dafl", teacher(input_mean=5, input_deviation=2)).run()
+
+
+def test_a_record_that_can_no_longer_be_written_does_not_end_the_run(numpy_teacher, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dafl._record.Table.write", full)
+    with pytest.warns(UserWarning, match="record of the run ends at step 0"):
+        result = dafl.distill(numpy_teacher.teacher(), progress=False, log=tmp_path / "run.csv", **SMALL)
+    assert result.last.step == 4
+
+
+def test_a_record_without_its_last_row_is_mended(numpy_teacher, tmp_path):
+    options = SMALL | {"progress": False, "checkpoint": tmp_path / "run.dafl", "log": tmp_path / "run.csv"}
+    dafl.distill(numpy_teacher.teacher(), on_step=lambda progress: progress.step < 3, **options)
+    table = tmp_path / "run.csv"
+    whole = table.read_text()
+    table.write_text(whole + "4,4,0.1")  # cut off
+    dafl.distill(numpy_teacher.teacher(), **options)
+    assert table.read_text().startswith(whole) and len(table.read_text().splitlines()) == 5
+
+
 def test_patience_ends_a_run(numpy_teacher):
     result = dafl.distill(numpy_teacher.teacher(), progress=False, patience=20,
                           **SMALL | {"steps": 500, "student_learning_rate": 0.0, "image_source": "noise"})
@@ -142,6 +184,8 @@ def test_records_of_others_are_not_written_over(numpy_teacher, tmp_path):
 
 
 def test_configurations_come_back(numpy_teacher, tmp_path):
+    dafl.write_config(tmp_path / "b.toml", {"a": np.float64(2.5), "b": np.int64(3), "c": np.bool_(True), "d": float("inf")})
+    assert dafl.read_config(tmp_path / "b.toml") == {"a": 2.5, "b": 3, "c": True, "d": float("inf")}
     said = {"text": 'a "b"\\ é\n\x7f', "whole": -3, "real": 1e-06, "list": [1.5, 2], "options": {"seed": 7, "name": "x"}}
     dafl.write_config(tmp_path / "a.toml", said | {"none": None})
     assert dafl.read_config(tmp_path / "a.toml") == said

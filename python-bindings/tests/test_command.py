@@ -213,12 +213,12 @@ def test_a_run_is_repeated_and_goes_on(teacher, tmp_path, capsys):
                  "--save-config", config, "--log", tmp_path / "run.csv", "--checkpoint", tmp_path / "run.dafl")
     assert report["steps"] == 3 and (tmp_path / "run.dafl").exists()
     assert len((tmp_path / "run.csv").read_text().splitlines()) == 4
-    # The checkpoint is of a run that is done: nothing is left to do, and the student is the same.
+    # With the checkpoint of a run that is done nothing is left to do, and the student is the same.
     first = student.read_bytes()
-    assert run(capsys, "distill", "--config", config)["steps"] == 3
+    assert run(capsys, "distill", "--config", config, "--checkpoint", tmp_path / "run.dafl")["steps"] == 3
     assert student.read_bytes() == first
-    # What is given here wins: without the checkpoint the run is done again, to the same bytes.
-    assert run(capsys, "distill", "--config", config, "--checkpoint", tmp_path / "other.dafl", "-o", again)["steps"] == 3
+    # Without, the run is done again, to the same bytes. What is given here wins.
+    assert run(capsys, "distill", "--config", config, "-o", again)["steps"] == 3
     assert again.read_bytes() == first
     third = "--checkpoint", tmp_path / "third.dafl", "--steps", 2, "-o", again
     assert run(capsys, "distill", "--config", config, *third)["steps"] == 2
@@ -230,7 +230,7 @@ def test_an_interrupted_command_goes_on(teacher, tmp_path, capsys, monkeypatch):
     run(capsys, *arguments, tmp_path / "whole.safetensors")
     checkpoint = "--checkpoint", tmp_path / "run.dafl"
     monkeypatch.setattr("dafl._command.distill", lambda *given, **options: dafl.distill(
-        *given, **options, on_step=lambda progress: progress.step < 2))
+        *given, **options | {"on_step": lambda progress: progress.step < 2}))
     assert run(capsys, *arguments, tmp_path / "half.safetensors", *checkpoint)["steps"] == 2
     monkeypatch.undo()
     assert run(capsys, *arguments, tmp_path / "rest.safetensors", *checkpoint)["steps"] == 3

@@ -3,16 +3,19 @@ import Numerics
 
 extension QueriedTeacher {
     /// What makes images for a run.
+    /// - Parameter isRestored: whether its state is about to be set.
     func source(
-        student: Network, _ options: DistillationOptions, _ compute: Compute
+        student: Network, _ options: DistillationOptions, isRestored: Bool = false, _ compute: Compute
     ) throws -> any ImageSource {
         switch options.imageSource {
         case .auto:
             if !options.generates(teacher.inputShape) { return try ProceduralSource(teacher, units, options, compute) }
-            let generating = try GeneratorSource(differentiable(student, options), options, compute)
+            let generating = try GeneratorSource(
+                differentiable(student, options), options, isRestored: isRestored, compute)
             guard ProceduralSource.image(of: teacher.inputShape, options) != nil else { return generating }
             return AlternatingSource(generating, try ProceduralSource(teacher, units, options, compute))
-        case .generator: return try GeneratorSource(differentiable(student, options), options, compute)
+        case .generator: 
+            return try GeneratorSource(differentiable(student, options), options, isRestored: isRestored, compute)
         case .noise: return try NoiseSource(teacher, options, compute)
         case .procedural: return try ProceduralSource(teacher, units, options, compute)
         case .data:

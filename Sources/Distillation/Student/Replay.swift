@@ -46,16 +46,16 @@ final class Replay: Persistent {
     ) throws -> ReplayBank {
         let bytes = ReplayBank.bytesPerImage(images.shape, classes: teacher.classes)
         let fitting = MemoryLimit.process.available / 2 / bytes
-        let isAutomatic = options.replayCapacity < 0 && archive == nil
-        var capacity = isAutomatic
-            ? max(images.samples, min(automaticCapacity, fitting)) : options.replayCapacity
-        archive?.whole("capacity", &capacity, in: images.samples...1 << 30)
+        let isChosen = options.replayCapacity < 0
+        var capacity = isChosen ? max(images.samples, min(automaticCapacity, fitting)) : options.replayCapacity
+        archive?.whole(
+            "capacity", &capacity, in: isChosen ? images.samples...max(images.samples, automaticCapacity) : capacity...capacity)
         try archive?.check()
         do {
             let bank = try ReplayBank(
                 capacity: capacity, batchSize: images.samples, image: images.shape, classes: teacher.classes,
                 keepsLabels: options.data?.labels != nil)
-            if isAutomatic, capacity < automaticCapacity {
+            if isChosen, archive == nil, capacity < automaticCapacity {
                 log(
                     .info, "the replay bank has room for \(capacity) images in place of \(automaticCapacity), which would take more "
                         + "than half of the memory that there is")

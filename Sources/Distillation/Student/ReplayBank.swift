@@ -36,7 +36,7 @@ final class ReplayBank: Persistent {
         // Those of a failed step stay until those of the step anew take their places: they come first.
         guard archive.isLasting, count > 0 else { return }
         archive.numbers("logits", [count, logits.shape[1]], logits.pointer)
-        if let labels { archive.numbers("labels", [count], labels.pointer) }
+        if let labels { archive.indices("labels", labels, first: count, in: 0..<logits.shape[1]) }
         archive.within("images") { images.persist(archive, first: count) }
     }
 

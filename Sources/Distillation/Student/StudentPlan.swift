@@ -54,8 +54,10 @@ struct StudentPlan {
         }
     }
 
-    func network(seed: UInt64) throws -> Network {
+    /// - Parameter isRestored: whether its weights are about to be set: none are drawn then, nor copied.
+    func network(seed: UInt64, isRestored: Bool) throws -> Network {
         let network = try Network(graph, architecture: architecture)
+        guard !isRestored else { return network }
         var random = Philox(seed: seed, stream: .weights)
         network.initialise(&random)
         if let constants { network.loadConstants(from: constants) }
@@ -83,11 +85,15 @@ extension Network {
     /// The student that options ask for, which takes a teacher's standardised images and answers with its classes, or, of a
     /// teacher with one output, with one too.
     /// - Throws: `invalidArgument` for one that does not, or for what names none; `outOfMemory`.
-    package static func student(_ options: DistillationOptions, of teacher: any Teacher) throws -> Network {
+    /// - Parameter isRestored: whether its weights are about to be set.
+    package static func student(
+        _ options: DistillationOptions, of teacher: any Teacher, isRestored: Bool = false
+    ) throws -> Network {
         let classes = AnswerReading.classes(ofRows: teacher.classes)
         let student: Network
         do {
-            student = try StudentPlan(options, of: teacher, classes: classes).network(seed: options.seed)
+            student = try StudentPlan(options, of: teacher, classes: classes).network(
+                seed: options.seed, isRestored: isRestored)
         } catch let error as DaflError {
             throw DaflError(error.status, "student: \(error)")
         }

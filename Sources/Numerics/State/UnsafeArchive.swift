@@ -66,16 +66,30 @@ package final class Archive {
     }
 
     /// - Parameter range: others are not brought back, as of `whole`.
-    package func indices(_ name: String, _ indices: Indices, in range: Range<Int>) {
-        numbers(name, [indices.count], indices.pointer)
+    /// - Parameter count: so many, the first; nil for all.
+    package func indices(_ name: String, _ indices: Indices, first count: Int? = nil, in range: Range<Int>) {
+        let count = count ?? indices.count
+        precondition(count <= indices.count)
+        numbers(name, [count], indices.pointer)
         guard failure == nil, isRestoring else { return }
-        for i in 0..<indices.count where !range.contains(indices[i]) {
+        for i in 0..<count where !range.contains(indices[i]) {
             failure = DaflError(.format, "\(prefix)\(name)[\(i)] is \(indices[i]); it must be from 0 to \(range.upperBound - 1)")
             return
         }
     }
 
-    package func real(_ name: String, _ number: inout Double) { value(name, &number) }
+    /// - Parameter range: others, but for NaN, are not brought back; nil for all that there are.
+    package func real(_ name: String, _ number: inout Double, in range: ClosedRange<Double>? = nil) {
+        var brought = number
+        value(name, &brought)
+        guard failure == nil, isRestoring else { return }
+        if let range, !brought.isNaN, !range.contains(brought) {
+            failure = DaflError(
+                .format, "\(prefix)\(name) is \(brought); it must be from \(range.lowerBound) to \(range.upperBound)")
+            return
+        }
+        number = brought
+    }
 
     /// As many as there are.
     package func reals(_ name: String, _ values: inout [Double]) {

@@ -18,8 +18,11 @@ final class GeneratorSource: ImageSource {
     private var stepsOfGeneration = 0
 
     /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.
-    init(_ teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
-        network = try Network(architecture: Self.architecture(teacher.inputShape, options), seed: options.seed)
+    /// - Parameter isRestored: whether its state is about to be set: no weights are drawn then.
+    init(
+        _ teacher: any Teacher, _ options: DistillationOptions, isRestored: Bool = false, _ compute: Compute
+    ) throws {
+        network = try Network(architecture: Self.architecture(teacher.inputShape, options))
         noise = try Batch(samples: options.batchSize, shape: network.inputShape)
         making = try Pass(network, input: noise, gradients: .weights, compute)
         self.teacher = try teacher.plan(
@@ -29,7 +32,7 @@ final class GeneratorSource: ImageSource {
         self.options = options
         self.compute = compute
         random = Philox(seed: options.seed, stream: .noise)
-        drawWeights()
+        if !isRestored { drawWeights() }
     }
 
     var images: Batch { making.output }
