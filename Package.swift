@@ -12,6 +12,7 @@ let package = Package(
         .systemLibrary(name: "CDafl", path: "include"),
         .systemLibrary(name: "CJansson", path: "Sources/System/CJansson", providers: [.apt(["libjansson-dev"])]),
         .target(name: "JanssonInput", path: "Sources/System/JanssonInput"),
+        .target(name: "HostFloatingPoint", path: "Sources/System/HostFloatingPoint"),
         .target(name: "LaneKernels"),
 
         // The library
@@ -26,7 +27,7 @@ let package = Package(
         .target(name: "Training", dependencies: ["Networks"]),
         .target(name: "Distillation", dependencies: ["Training"]),
         .target(name: "Checkpoints", dependencies: ["Distillation", "Formats", "CDafl"]),
-        .target(name: "CBoundary", dependencies: ["Checkpoints", "CDafl"], exclude: ["dafl.h.template"]),
+        .target(name: "CBoundary", dependencies: ["Checkpoints", "CDafl", "HostFloatingPoint"], exclude: ["dafl.h.template"]),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/Support"),

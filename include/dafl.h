@@ -26,7 +26,8 @@
  * Numbers.    Images and logits are float32, row by row: images [count, channels, height, width], logits [count, classes].
  * Randomness. Comes from the seeds in the options and from nowhere else: the same seed, thread count and build give the
  *             same bytes.
- * Process.    The library never prints, exits, aborts, installs signal handlers or changes the host's settings.
+ * Process.    The library never prints, exits, aborts, installs signal handlers or changes the host's settings. It computes in
+ *             the default floating-point mode, whatever the calling thread's, which callbacks, and the caller, have again.
  */
 #ifndef DAFL_H
 #define DAFL_H

@@ -5,7 +5,7 @@ import Numerics
 func answering(_ body: () throws -> Void) -> dafl_status {
     LastError.clear()
     do {
-        try body()
+        try FloatingPoint.ofTheLibrary(body)
         LastError.clear()  // of what a callback's own calls left there
         return dafl_status(DAFL_OK)
     } catch let error as DaflError {

@@ -88,8 +88,10 @@ private final class CallbackTeacherPass: TeacherPass {
         // What a callback forgets to write is found by not being a number.
         logitRows.fill(.nan)
         featureRows?.fill(.nan)
-        let code = teacher.forward(
-            teacher.userData, Int64(images.samples), imageRows.pointer, logitRows.pointer, featureRows?.pointer)
+        let code = FloatingPoint.ofTheHost {
+            teacher.forward(
+                teacher.userData, Int64(images.samples), imageRows.pointer, logitRows.pointer, featureRows?.pointer)
+        }
         guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's forward") }
         logits.load(rows: logitRows.pointer, compute)
         if let featureRows { features?.load(rows: featureRows.pointer, compute) }
@@ -102,9 +104,11 @@ private final class CallbackTeacherPass: TeacherPass {
             logitsGradient.store(rows: logitRows.pointer, compute)
             if let featureRows { featuresGradient?.store(rows: featureRows.pointer, compute) }
             imageGradientRows.fill(.nan)
-            let code = backward(
-                teacher.userData, Int64(images.samples), imageRows.pointer, logitRows.pointer, featureRows?.pointer,
-                imageGradientRows.pointer)
+            let code = FloatingPoint.ofTheHost {
+                backward(
+                    teacher.userData, Int64(images.samples), imageRows.pointer, logitRows.pointer, featureRows?.pointer,
+                    imageGradientRows.pointer)
+            }
             guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's backward") }
             imagesGradient.load(rows: imageGradientRows.pointer, compute)
         } else {
@@ -113,8 +117,10 @@ private final class CallbackTeacherPass: TeacherPass {
         if let regularize = teacher.regularizer, let regularizerGradient {
             imageGradientRows.fill(.nan)
             regularizer = .nan
-            let code = regularize(
-                teacher.userData, Int64(images.samples), imageRows.pointer, &regularizer, imageGradientRows.pointer)
+            let code = FloatingPoint.ofTheHost {
+                regularize(
+                    teacher.userData, Int64(images.samples), imageRows.pointer, &regularizer, imageGradientRows.pointer)
+            }
             guard code == 0 else { throw CallbackStop(code: code, callback: "teacher's regularizer") }
             regularizerGradient.load(rows: imageGradientRows.pointer, compute)
             try regularizerGradient.requireFinite("regularizer's gradient")

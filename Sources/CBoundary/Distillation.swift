@@ -136,7 +136,9 @@ public func dafl_distillation_run(
             try object.distillation.cancellation.heeding {
                 try object.run {
                     guard let progress else { return }
-                    let code = withUnsafePointer(to: object.distillation.progress.inC) { progress(user_data, $0) }
+                    let code = withUnsafePointer(to: object.distillation.progress.inC) { now in
+                        FloatingPoint.ofTheHost { progress(user_data, now) }
+                    }
                     guard code == 0 else { throw CallbackStop(code: code, callback: "progress") }
                 }
             }

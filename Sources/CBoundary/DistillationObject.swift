@@ -17,7 +17,10 @@ final class DistillationObject: HandledObject {
     /// - Throws: what `Distillation` and `Checkpoint` throw, and `invalidArgument` for options that C alone can get wrong.
     init(_ teacher: GivenTeacher, _ c: dafl_distillation_options?, from checkpoint: Checkpoint? = nil) throws {
         let (log, userData) = (c?.log, c?.log_user_data)
-        func tell(_ level: LogLevel, _ text: String) { text.withCString { log?(userData, level.rawValue, $0) } }
+        func tell(_ level: LogLevel, _ text: String) { 
+            guard let log else { return }
+            text.withCString { text in FloatingPoint.ofTheHost { log(userData, level.rawValue, text) } }
+        }
         let options = try DistillationOptions(c, from: checkpoint)
         automatic = AutomaticCheckpoint(options)
         do {

@@ -391,11 +391,13 @@ public func dafl_network_train(
                 try training.train(
                     object.network, rows: examples.images, labels: examples.labels, count: examples.count, worker.compute,
                     onStep: { step, steps, loss in
-                        let code = c.on_step?(c.user_data, Int64(step), Int64(steps), loss)
+                        let code = FloatingPoint.ofTheHost { c.on_step?(c.user_data, Int64(step), Int64(steps), loss) }
                         if let code, code != 0 { throw CallbackStop(code: code, callback: "on_step") }
                     },
                     onEpoch: { epoch, loss in
-                        let code = c.on_epoch?(c.user_data, Int64(epoch), Int64(training.epochs), loss)
+                        let code = FloatingPoint.ofTheHost {
+                            c.on_epoch?(c.user_data, Int64(epoch), Int64(training.epochs), loss)
+                        }
                         if let code, code != 0 { throw CallbackStop(code: code, callback: "on_epoch") }
                     })
             }
