@@ -20,6 +20,8 @@ package final class AutomaticCheckpoint {
     package init?(_ options: DistillationOptions) {
         guard !options.checkpoint.isEmpty else { return nil }
         (path, seconds, steps) = (options.checkpoint, options.checkpointSeconds, options.checkpointSteps)
+        // Of a run that was killed while it wrote.
+        UnsafeFileReplacement.removeAbandoned(beside: path)
     }
 
     /// What is there to go on from; nil for nothing.

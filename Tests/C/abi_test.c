@@ -53,19 +53,26 @@ static void test_process(void) {
     CHECK(handlers == 0);
 }
 
-int main(void) {
+/* All, or those that the arguments name. */
+int main(int count, char **arguments) {
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } tests[] = {
+        {"status", test_status}, {"network", test_network}, {"files", test_files}, {"distillation", test_distillation},
+        {"callbacks", test_callbacks}, {"checkpoint", test_checkpoint},
+#ifndef WITHOUT_ALLOCATION_TEST
+        {"allocation", test_allocation},
+#endif
+        {"versions", test_versions}, {"threads", test_threads}, {"strangers", test_strangers}, {"faults", test_faults},
+        {"process", test_process},
+    };
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was said before a crash is not lost */
-    test_status();
-    test_network();
-    test_files();
-    test_distillation();
-    test_callbacks();
-    test_checkpoint();
-    test_allocation();
-    test_versions();
-    test_threads();
-    test_strangers();
-    test_process();
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        bool named = count < 2;
+        for (int k = 1; k < count; k++) named |= strcmp(arguments[k], tests[i].name) == 0;
+        if (named) tests[i].run();
+    }
     printf("%d passed, %d failed\n", atomic_load(&passed), atomic_load(&failed));
     return atomic_load(&failed) > 0;
 }

@@ -41,5 +41,6 @@ void test_allocation(void);
 void test_versions(void);
 void test_threads(void);
 void test_strangers(void);
+void test_faults(void);
 
 #endif

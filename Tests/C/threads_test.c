@@ -1,4 +1,4 @@
-/* One network, several threads. */
+/* One network, several threads; several distillations, each on a thread and cancelled from another. */
 #include "check.h"
 #include "fixtures.h"
 
@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { READERS = 6, IMAGES = 40, INPUTS = 1024, CLASSES = 10, FEATURES = 120 };
 
@@ -66,7 +67,95 @@ static int intrude_here_and_there(void *network, int64_t epoch, int64_t epochs, 
     return 0;
 }
 
+enum { RUNS = 4, CANCELS = 12 };
+
+typedef struct {
+    dafl_distillation *distillation;
+    dafl_network *teacher, *wanted;
+    const char *path;
+    int cancelled;
+    atomic_bool ended;
+} parallel_run;
+
+static dafl_distillation_options options_of_runs(void) {
+    dafl_distillation_options options = small_options();
+    options.threads = 2;
+    options.steps = 60;
+    options.image_source = "auto";
+    return options;
+}
+
+/* A run that others stop, and that goes on each time. */
+static void *run_until_done(void *data) {
+    parallel_run *self = data;
+    dafl_status status;
+    while ((status = dafl_distillation_run(self->distillation, NULL, NULL)) == DAFL_CANCELLED) self->cancelled++;
+    CHECK(status == DAFL_OK);
+    atomic_store(&self->ended, true);
+    return NULL;
+}
+
+/* Stops it again and again, and tries to use what is in use. */
+static void *disturb(void *data) {
+    parallel_run *self = data;
+    dafl_progress progress = {.struct_size = sizeof progress};
+    for (int i = 0; i < CANCELS && !atomic_load(&self->ended); i++) {
+        dafl_distillation_cancel(self->distillation);
+        dafl_network *student = NULL;
+        EXPECT_EITHER(DAFL_ERROR_BUSY, DAFL_OK, dafl_distillation_progress(self->distillation, &progress));
+        EXPECT_EITHER(DAFL_ERROR_BUSY, DAFL_OK, dafl_distillation_student(self->distillation, &student));
+        EXPECT_EITHER(DAFL_ERROR_BUSY, DAFL_OK, dafl_distillation_save(self->distillation, self->path));
+        dafl_network_destroy(student);
+        usleep(2000);
+    }
+    return NULL;
+}
+
+static void test_parallel_distillations(void) {
+    dafl_distillation_options options = options_of_runs();
+    dafl_network *teacher = make_network("mlp-64-16-4", 1), *wanted = NULL;
+    dafl_distillation *alone = NULL;
+    WORKS(dafl_distillation_create_from_network(teacher, &options, &alone));
+    WORKS(dafl_distillation_run(alone, NULL, NULL));
+    WORKS(dafl_distillation_student(alone, &wanted));
+    dafl_distillation_destroy(alone);
+
+    parallel_run runs[RUNS];
+    char paths[RUNS][64];
+    pthread_t working[RUNS], disturbing[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        snprintf(paths[i], sizeof paths[i], "/tmp/dafl-run-%d-%d", (int)getpid(), i);
+        runs[i] = (parallel_run){.teacher = teacher, .wanted = wanted, .path = paths[i]};
+        WORKS(dafl_distillation_create_from_network(teacher, &options, &runs[i].distillation));
+    }
+    for (int i = 0; i < RUNS; i++) {
+        pthread_create(&working[i], NULL, run_until_done, &runs[i]);
+        pthread_create(&disturbing[i], NULL, disturb, &runs[i]);
+    }
+    int cancelled = 0;
+    for (int i = 0; i < RUNS; i++) {
+        pthread_join(working[i], NULL);
+        pthread_join(disturbing[i], NULL);
+        cancelled += runs[i].cancelled;
+    }
+    CHECK(cancelled > 0);
+    for (int i = 0; i < RUNS; i++) {
+        /* A cancel that came after the end is of the next call. */
+        if (dafl_distillation_run(runs[i].distillation, NULL, NULL) == DAFL_CANCELLED)
+            WORKS(dafl_distillation_run(runs[i].distillation, NULL, NULL));
+        dafl_network *student = NULL;
+        WORKS(dafl_distillation_student(runs[i].distillation, &student));
+        CHECK(same_network(student, wanted));
+        dafl_network_destroy(student);
+        dafl_distillation_destroy(runs[i].distillation);
+        remove(paths[i]);
+    }
+    dafl_network_destroy(wanted);
+    dafl_network_destroy(teacher);
+}
+
 void test_threads(void) {
+    test_parallel_distillations();
     fill_random(images, IMAGES * INPUTS, 3);
     for (int i = 0; i < IMAGES; i++) labels[i] = i % CLASSES;
     dafl_network *network = make_network("lenet5", 1);
