@@ -22,7 +22,7 @@ describe = for file in pkgconfig/dafl.pc cmake/dafl/dafl-config.cmake cmake/dafl
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install wheel deb docs test demo bench bench-kernels report clean
+.PHONY: help setup lib header install wheel deb docs test sanitize demo bench bench-kernels report clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -84,6 +84,10 @@ test: ## Checks everything: the header, Swift, C, C++, what is installed, the AB
 	Tests/Abi/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
 	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md
+
+sanitize: ## Runs the tests of Swift and C under the sanitizers, with each instruction set, in an hour or more
+	$(MAKE) setup
+	scripts/sanitize
 
 demo: ## Distils a small student of a teacher in front of you
 	$(MAKE) setup
