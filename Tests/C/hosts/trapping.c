@@ -1,5 +1,6 @@
-/* A host that traps floating-point exceptions, as numerical programs do to find their mistakes: the library's work must raise none.
- * Vectors compute lanes that are not used, and compilers compute both sides of a choice; neither may divide by zero. */
+/* A host that traps floating-point exceptions, as numerical programs do to find their mistakes: what the library computes must not end
+ * it. Vectors compute lanes that are not used, and compilers both sides of a choice, which may divide by zero: so the library sets the
+ * traps aside while it is at work, and its own threads have none. */
 #define _GNU_SOURCE
 #include <dafl.h>
 #include <fenv.h>
