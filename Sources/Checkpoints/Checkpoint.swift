@@ -56,8 +56,9 @@ package final class Checkpoint {
                 try asFormat { try option.set(value, in: &options) }
             }
             options.checkpoint = given?.checkpoint ?? ""
-            let student = description[RunDescription.studentKey] ?? ""
-            options.givenStudent = .network(try asFormat { try self.student(student) })
+            if description[RunDescription.givenStudentKey] == "true" {
+                options.givenStudent = .network(try asFormat { try student(description[RunDescription.studentKey] ?? "") })
+            }
             options.inputStatistics = try inputStatistics()
             return options
         }

@@ -12,6 +12,8 @@ extension RunDescription {
     static let formatKey = "format", format = "dafl-checkpoint"
     static let versionKey = "version"
     static let studentKey = "student"
+    /// Whether the host gave it, or it is made of the options and the teacher.
+    static let givenStudentKey = "student_given"
     /// Means and deviations of the inputs that the host gave; absent where it gave none.
     static let inputCountKey = "input_count"
 
@@ -35,6 +37,7 @@ extension RunDescription {
         self[Self.formatKey] = Self.format
         self[Self.versionKey] = Self.version
         self[Self.studentKey] = student.description
+        self[Self.givenStudentKey] = "\(options.givenStudent != nil)"
         for (name, checksum) in checksums { self[name] = checksum }
         self[Self.inputCountKey] = options.inputStatistics.map { "\($0.count)" }
         for option in DistillationOptions.table {

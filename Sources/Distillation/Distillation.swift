@@ -56,18 +56,20 @@ package final class Distillation {
         self.log = log
         let shown = try Network.student(options, of: host, isRestored: archive != nil)
         if let sentence = try options.surprise(shown, of: host) { log(.warning, sentence) }
-        let student = try shown.answeringBothClasses()
         (self.shown, self.teacher) = (shown, host)
         let compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
+        let start = try TeachersStart.of(shown, host, options, compute)
+        let student = try shown.answeringBothClasses()
         let cancellation = cancellation
         let queried = try archive.within("teacher") {
-            try QueriedTeacher(host, answers, options, cancellation, compute, from: archive, log: log)
+            try QueriedTeacher(start?.watchedTeacher ?? host, answers, options, cancellation, compute, from: archive, log: log)
         }
         (self.compute, self.queried) = (compute, queried)
-        source = try queried.source(student: student, options, isRestored: archive != nil, compute)
-        let training = try StudentTraining(student, of: queried.teacher, options, compute)
+        source = try queried.source(
+            student: student, options, isStarted: start != nil, isRestored: archive != nil, compute)
+        let training = try StudentTraining(student, of: queried.teacher, start: start, options, compute)
         self.training = training
         // Every image of data is learned from in one pass or another.
         selection =

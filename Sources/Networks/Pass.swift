@@ -31,6 +31,11 @@ package final class Pass {
     package let featuresGradient: Batch?
     /// Written by `backward` when asked for.
     package let inputGradient: Batch?
+    /// What the watched nodes compute, in their order.
+    package let watched: [Batch]
+    /// Of a number that also depends on these directly, to be written before `backward`. Zero at first; empty when no gradients
+    /// were asked for.
+    package let watchedGradients: [Batch]
 
     private var operations: [any Operation] = []
     /// For each operation, what completes the gradient by its output before its backward pass.
@@ -46,10 +51,11 @@ package final class Pass {
     ///   - gradients: which of them `backward` writes; none plans a forward pass only.
     ///   - statisticsWeight: with which `backward` adds the gradient of `statisticsDistance`; 0 to do without.
     ///   - masks: of dropout layers, which do nothing without them, nor in a forward pass that does not train.
+    ///   - watching: nodes whose outputs are to be seen.
     /// - Throws: `invalidArgument` when the input does not fit the network, `outOfMemory`.
     package init(
         _ network: Network, input: Batch, gradients: Gradients = [], statisticsWeight: Float = 0,
-        masks: DropoutMasks? = nil, _ compute: Compute
+        masks: DropoutMasks? = nil, watching: [Int] = [], _ compute: Compute
     ) throws {
         guard network.inputShape.takes(input.shape) else {
             throw DaflError.invalid("the input of \(network.name)", input.shape, "of shape \(network.inputShape)")
@@ -60,10 +66,10 @@ package final class Pass {
         self.input = input
 
         let samples = input.samples
-        let steps = FusedStep.steps(of: network, compute)
+        let steps = FusedStep.steps(of: network, watching: watching, compute)
         let last = network.nodes.count - 1
         let hasGradients = !gradients.isEmpty
-        let visible = Set([last, network.featureNode].compactMap { $0 })
+        let visible = Set([last, network.featureNode].compactMap { $0 } + watching)
         func own(_ node: Int) throws -> Batch {
             try Batch(samples: samples, shape: node == Network.input ? network.inputShape : network.nodes[node].outputShape)
         }
@@ -113,6 +119,8 @@ package final class Pass {
         featuresGradient = try hasGradients ? network.featureNode.map(own) : nil
         if let outputGradient { written[last, default: []].append(outputGradient) }
         if let featuresGradient, let node = network.featureNode { written[node, default: []].append(featuresGradient) }
+        watchedGradients = hasGradients ? try watching.map(own) : []
+        for (node, gradient) in zip(watching, watchedGradients) { written[node, default: []].append(gradient) }
         var slots: [(inputs: [Slot], output: Batch)] = []
         for (step, reservations) in zip(steps, consumerGradients) {
             let inputs = try zip(step.inputs, reservations).map { index, reservation in
@@ -125,6 +133,7 @@ package final class Pass {
         }
         output = values[last] ?? input
         features = network.featureNode.flatMap { values[$0] }
+        watched = watching.compactMap { values[$0] }
 
         for (step, slot) in zip(steps, slots) {
             // What the caller wrote is kept as it is: others are added up in a batch of their own.
@@ -154,7 +163,7 @@ package final class Pass {
         operations.reduce(0) { $0 + (($1 as? BatchNormOperation)?.statisticsDistance ?? 0) }
     }
 
-    /// From `outputGradient` and `featuresGradient`, once after each `forward`, whose activations it writes over.
+    /// From `outputGradient`, `featuresGradient` and `watchedGradients`, once after each `forward`, whose activations it writes over.
     package func backward() {
         for step in operations.indices.reversed() {
             joins[step]?.complete()

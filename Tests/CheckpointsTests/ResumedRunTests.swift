@@ -142,6 +142,44 @@ struct ResumedRunTests {
         }
     }
 
+    /// A student that starts with its teacher's weights learns from refined pictures, and beside the answers from what layers make
+    /// of them; saved and resumed with the options of the file alone.
+    @Test func studentsThatStartWithTheirTeachersWeightsGoOn() throws {
+        var graph = Graph("teacher", input: [3, 8, 8])
+        graph.add(.convolution, "conv1", ["outputs": 8, "kernel": 3, "padding": 1])
+        graph.add(.relu)
+        graph.add(.convolution, "conv2", ["outputs": 8, "kernel": 3, "padding": 1])
+        graph.add(.relu)
+        graph.add(.globalAveragePool)
+        graph.add(.linear, "fc", ["outputs": 4])
+        func teacher() throws -> NetworkTeacher {
+            let network = try Network(graph)
+            var random = Philox(seed: 5, stream: .weights)
+            network.initialise(&random)
+            return NetworkTeacher(network)
+        }
+        var options = Preset.fast.options
+        (options.student, options.threads, options.steps, options.batchSize, options.studentSteps) = ("half", 1, 1000, 16, 2)
+        options.replayCapacity = 64
+        func images(_ run: Distillation) throws -> [Float] {
+            let made = try Tensor([8, 192])
+            try run.generate(count: 8, images: made.pointer, logits: nil)
+            return (0..<made.count).map { made[$0] }
+        }
+        func weights(_ run: Distillation) -> [Float] {
+            run.student.parameters.flatMap { parameter in (0..<parameter.value.count).map { parameter.value[$0] } }
+        }
+        let whole = try Distillation(teacher: teacher(), answers: .logits, options)
+        var run = try Distillation(teacher: teacher(), answers: .logits, options)
+        for step in 0..<5 {
+            try whole.step()
+            try run.step()
+            if step < 3 { run = try Self.resumed(run, teacher(), .logits, options) }
+        }
+        #expect(weights(run) == weights(whole))
+        #expect(try images(run) == images(whole))
+    }
+
     /// Which are given as an array that need not live as long as the run.
     @Test func unitsGoOn() throws {
         func options(_ use: (DistillationOptions) throws -> Void) throws {

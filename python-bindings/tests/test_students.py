@@ -79,3 +79,19 @@ def test_a_share_that_is_no_smaller_is_told(caplog):
     caplog.clear()
     dafl.Distillation(dafl.Network("mlp-64-16-10"), **SMALL | {"student": "half"})
     assert "could be made smaller" not in caplog.text
+
+
+def test_students_of_colour_start_with_their_teachers_weights():
+    graph = {"input": [3, 8, 8], "nodes": [
+        {"kind": "convolution", "name": "first", "outputs": 8, "kernel": 3, "padding": 1}, {"kind": "relu"},
+        {"kind": "global_average_pool"}, {"kind": "linear", "name": "fc", "outputs": 4}]}
+    teacher = dafl.Network(graph, seed=3)
+    options = {"student": "width=1", "steps": 2, "batch_size": 16, "student_steps": 1, "image_source": "procedural", "threads": 1}
+
+    def agreement(**more):
+        return dafl.Distillation(teacher, **options, **more).step().agreement
+
+    assert agreement() == agreement(student_start="teacher") == 1
+    assert agreement(student_start="new") < 1
+    with pytest.raises(dafl.InvalidArgument, match="student_start"):
+        dafl.Distillation(teacher, **options | {"student": "small", "student_start": "teacher"})

@@ -3,10 +3,16 @@ import Numerics
 
 extension QueriedTeacher {
     /// What makes images for a run.
-    /// - Parameter isRestored: whether its state is about to be set.
+    /// - Parameters:
+    ///   - isStarted: whether the student starts with its teacher's weights.
+    ///   - isRestored: whether the source's state is about to be set.
     func source(
-        student: Network, _ options: DistillationOptions, isRestored: Bool = false, _ compute: Compute
+        student: Network, _ options: DistillationOptions, isStarted: Bool = false, isRestored: Bool = false,
+        _ compute: Compute
     ) throws -> any ImageSource {
+        if isStarted, [.auto, .procedural].contains(options.imageSource), teacher.givesGradients {
+            return try RefinedSource(teacher, units, options, compute)
+        }
         switch options.imageSource {
         case .auto:
             if !options.generates(teacher.inputShape) { return try ProceduralSource(teacher, units, options, compute) }

@@ -66,11 +66,12 @@ extension DistillationOptions: OptionTable {
             /// images, and images with a side below 4, are left alone.
             .real("augmentation", \.augmentation, 0...10, 1, 0),
             /// Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with several
-            /// channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is kept, or
+            /// channels scenes of things that hide one another, of which the teacher is sure; it is queried about sixteen for each that is kept, or
             /// as many as max_teacher_queries allows over the steps, and for no gradients. It takes images with sides from 4 up,
             /// and vectors that `generator` takes for such. "auto": drawn pictures and generated images by turns, of the latter
             /// those batches in which the student knows the teacher's classes again; the generator alone where nothing can be
-            /// drawn, pictures alone where queries are few. The others are for comparison, and for who has data. "noise": standard
+            /// drawn, pictures alone where queries are few. Both are, for a student that starts with its teacher's weights, pictures
+            /// of which half are moved a little towards classes by the teacher's gradients. The others are for comparison, and for who has data. "noise": standard
             /// normal images. "data": the option `images`. "metadata": images from what was noted of the teacher's features.
             .choice("image_source", \.imageSource, ImageSourceKind.self, .auto, .generator),
             /// Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate
@@ -139,6 +140,12 @@ extension DistillationOptions: OptionTable {
             .real("checkpoint_seconds", \.checkpointSeconds, 0...1e9, 60),
             /// In the place of seconds: every so many steps; 0: by time.
             .whole("checkpoint_steps", \.checkpointSteps, 0...Int.max, 0),
+            /// What the weights of a student start as that is a share of a network's channels. "teacher": as those of the
+            /// channels that best give back the others on drawn pictures; the student then learns also what the teacher's
+            /// layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto": "teacher" for
+            /// images of several channels that are drawn, where the layers are such that it can be, and max_teacher_queries
+            /// does not count; else "new".
+            .choice("student_start", \.studentStart, StudentStart.self, .auto, .new),
         ]
     }
 }

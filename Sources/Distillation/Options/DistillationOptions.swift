@@ -6,6 +6,7 @@ import Training
 package struct DistillationOptions {
     package enum ImageSourceKind: String, CaseIterable { case auto, generator, procedural, noise, data, metadata }
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
+    package enum StudentStart: String, CaseIterable { case auto, teacher, new }
     package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
 
     package var student = ""
@@ -43,6 +44,7 @@ package struct DistillationOptions {
     package var inputHigh = 0.0
     /// 1 for yes.
     package var studentDropout = 0
+    package var studentStart = StudentStart.auto
     package var patience = 0
     package var checkpoint = ""
     package var checkpointSeconds = 0.0

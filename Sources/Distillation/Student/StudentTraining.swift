@@ -7,7 +7,7 @@ import Training
 ///     L_S = (1 - l) L_KD + l L_CE + m L_mimic
 ///
 /// with the labels' share l, for labelled data (Hinton, Vinyals and Dean 2015), and m the weight of feature mimicking. Without
-/// data it is L_KD alone.
+/// data it is L_KD alone, with L_match of a student that started with its teacher's weights.
 final class StudentTraining: Persistent {
     let network: Network
     private let pass: Pass
@@ -16,6 +16,7 @@ final class StudentTraining: Persistent {
     private let distillation: DistillationLoss
     private let crossEntropy: CrossEntropy
     private let mimic: FeatureMimic?
+    private let match: ActivationMatch?
     private let optimizer: any Optimizer
     private let labelWeight: Double
     private let mimicWeight: Double
@@ -25,8 +26,12 @@ final class StudentTraining: Persistent {
     private let teacherWinners: Indices
     private let compute: Compute
 
+    /// - Parameter start: what the student started with; nil for new weights or a host's.
     /// - Throws: `invalidArgument` when there is to be mimicking and a network has no features.
-    init(_ network: Network, of teacher: any Teacher, _ options: DistillationOptions, _ compute: Compute) throws {
+    init(
+        _ network: Network, of teacher: any Teacher, start: TeachersStart? = nil, _ options: DistillationOptions,
+        _ compute: Compute
+    ) throws {
         let (n, classes) = (options.batchSize, network.outputShape)
         self.network = network
         self.compute = compute
@@ -36,7 +41,9 @@ final class StudentTraining: Persistent {
         mimicWeight = options.mimicWeight
         masks = options.studentDropout == 1 ? DropoutMasks(seed: options.seed) : nil
         pass = try Pass(
-            network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, masks: masks, compute)
+            network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, masks: masks,
+            watching: start?.places.map(\.student) ?? [], compute)
+        match = try start.map { [pass] in try ActivationMatch($0.places, pass: pass, compute) }
         guard let gradient = pass.outputGradient else { preconditionFailure("a pass with gradients has its output's") }
         logitsGradient = gradient
         labelsGradient = labelWeight > 0 ? try Batch(samples: n, shape: classes) : nil
@@ -68,10 +75,11 @@ final class StudentTraining: Persistent {
     /// One step on `images`; returns L_KD before it.
     /// - Throws: `diverged` when the loss or, after the step, a weight is not finite.
     func step(_ targets: Targets, learningRate: Double) throws -> Double {
-        pass.forward(training: true)  // s = S(x)
+        pass.forward(training: match == nil)  // s = S(x)
         let value = distillation.evaluate(teacher: targets.logits, student: pass.output, gradient: logitsGradient)  // L_KD
         if let labels = targets.labels, let labelsGradient { addLabels(labels, labelsGradient) }  // L_CE
         if let mimic, let features = targets.features { _ = mimic.evaluate(teacher: features, weight: mimicWeight) }
+        if let match, !targets.watched.isEmpty { _ = match.evaluate(teacher: targets.watched) }
         pass.backward()
         optimizer.step(learningRate: learningRate)
         guard value.isFinite else {

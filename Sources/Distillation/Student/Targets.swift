@@ -8,11 +8,13 @@ struct Targets {
     var features: Batch?
     /// The images' classes [n], where the images are labelled data.
     var labels: Indices?
+    /// What lies within the teacher, where it is watched and was asked anew.
+    var watched: [Batch] = []
 }
 
 extension Targets {
     /// What the teacher answered last.
     init(_ teacher: any TeacherPass, labels: Indices? = nil) {
-        self.init(logits: teacher.logits, features: teacher.features, labels: labels)
+        self.init(logits: teacher.logits, features: teacher.features, labels: labels, watched: teacher.watched)
     }
 }

@@ -4,10 +4,14 @@ import Numerics
 /// A network of the library as the teacher. It works in the generator's own memory, without copies.
 package final class NetworkTeacher: Teacher {
     let network: Network
+    /// Nodes of the network whose outputs its passes show.
+    private let watching: [Int]
 
     /// - Parameter network: not to be changed while the teacher is in use.
-    package init(_ network: Network) {
-        self.network = network
+    package convenience init(_ network: Network) { self.init(network, watching: []) }
+
+    init(_ network: Network, watching: [Int]) {
+        (self.network, self.watching) = (network, watching)
     }
 
     /// In hexadecimal digits.
@@ -16,6 +20,9 @@ package final class NetworkTeacher: Teacher {
         for parameter in network.parameters { checksum.add(parameter.value) }
         return String(checksum.value, radix: 16)
     }
+
+    /// The same teacher, of which what some nodes put out can be seen.
+    func watching(_ nodes: [Int]) -> NetworkTeacher { NetworkTeacher(network, watching: nodes) }
 
     /// Those that its first layer standardises; nil when it takes standardised images.
     var ownUnits: InputUnits? { network.inputUnits }
@@ -32,7 +39,8 @@ package final class NetworkTeacher: Teacher {
     ) throws -> any TeacherPass {
         let weight = hasRegularizer ? Float(regularizerWeight) : 0
         return try NetworkTeacherPass(
-            Pass(network, input: images, gradients: gradients || weight != 0 ? .input : [], statisticsWeight: weight, compute))
+            Pass(network, input: images, gradients: gradients || weight != 0 ? .input : [], statisticsWeight: weight,
+                watching: watching, compute))
     }
 }
 
@@ -50,6 +58,7 @@ private final class NetworkTeacherPass: TeacherPass {
     var featuresGradient: Batch? { pass.featuresGradient }
     var imagesGradient: Batch? { pass.inputGradient }
     var regularizer: Double { pass.statisticsDistance }
+    var watched: [Batch] { pass.watched }
 
     func forward() { pass.forward() }
     func backward() { pass.backward() }

@@ -43,6 +43,8 @@ package protocol TeacherPass: AnyObject, Persistent {
     var imagesGradient: Batch? { get }
     /// R at the images of the last `backward`; 0 when it was not planned.
     var regularizer: Double { get }
+    /// What lies within, of a network that is watched: see `NetworkTeacher.watching`. Written by `forward`.
+    var watched: [Batch] { get }
 
     /// - Throws: what the host's callback stopped with.
     func forward() throws
@@ -52,6 +54,7 @@ package protocol TeacherPass: AnyObject, Persistent {
 
 extension TeacherPass {
     package var regularizer: Double { 0 }
+    package var watched: [Batch] { [] }
     /// Most draw nothing at random.
     package func persist(_ archive: Archive) {}
 }
@@ -82,6 +85,7 @@ extension WrappingTeacherPass {
     var featuresGradient: Batch? { wrapped.featuresGradient }
     var imagesGradient: Batch? { wrapped.imagesGradient }
     var regularizer: Double { wrapped.regularizer }
+    var watched: [Batch] { wrapped.watched }
     func forward() throws { try wrapped.forward() }
     func persist(_ archive: Archive) { wrapped.persist(archive) }
 

@@ -457,6 +457,10 @@ typedef struct lane_kernels {
     // plane += weight times grid [rows, columns] enlarged to it, bilinear between centres of cells; at most LANE_CELLS columns.
     void (*enlarge)(const float *grid, ptrdiff_t rows, ptrdiff_t columns, float weight, float *plane, ptrdiff_t height,
                     ptrdiff_t width);
+    // plane += weight times a lattice [cells, cells] that repeats, cells a power of two, at (map0 + map1 x + map2 y, map3 + map4 x +
+    // map5 y), smooth between its points.
+    void (*weave)(const float *lattice, ptrdiff_t cells, const float *map, float weight, float *plane, ptrdiff_t height,
+                  ptrdiff_t width);
     // mask = rise(sharpness radius (1 - r)), where r is the distance from 0 of (map0 + map1 x + map2 y, map3 + map4 x + map5 y), or
     // with is_box its larger coordinate.
     void (*cover)(float *mask, const float *map, int is_box, float radius, float sharpness, ptrdiff_t height,

@@ -88,6 +88,24 @@ struct ChannelGroups {
         }
     }
 
+    /// One channel of a group, and the places that it takes in a dimension.
+    struct Channel: Equatable {
+        let group: Int
+        let index: Int
+        let times: Int
+    }
+
+    /// The channels of a dimension in their order; nil for a product.
+    func channels(of dimension: Dimension) -> [Channel]? {
+        guard case .parts(let parts) = dimension else { return nil }
+        return whole(parts).flatMap { part in
+            (0..<length(of: part.group)).map { Channel(group: part.group, index: $0, times: part.times) }
+        }
+    }
+
+    /// How many channels a group has at a width.
+    func length(of group: Int, width: Double) -> Int { length(Part(group: group, times: 1), width: width) }
+
     // MARK: - What must be so
 
     mutating func fix(_ dimension: Dimension) {

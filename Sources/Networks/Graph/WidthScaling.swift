@@ -45,6 +45,17 @@ struct WidthScaling {
         return graph
     }
 
+    /// The channels along each dimension of a node's weights, as far as these have one; nil for a node without weights, and
+    /// where the channels cannot be told.
+    func channels(ofWeightsOf node: String) -> [[ChannelGroups.Channel]]? {
+        guard let all = weights[node] else { return nil }
+        let channels = all.compactMap { groups.channels(of: $0) }
+        return channels.count == all.count ? channels : nil
+    }
+
+    /// How many channels of a group there are at a width.
+    func length(ofGroup group: Int, width: Double) -> Int { groups.length(of: group, width: width) }
+
     // MARK: - One rule for each kind
 
     private mutating func dimensions(of place: Int) -> [Dimension] {

@@ -15,12 +15,14 @@ struct FusedStep {
     /// The node whose output this step computes.
     let node: Int
 
-    static func steps(of network: Network, _ compute: Compute) -> [FusedStep] {
+    /// - Parameter watching: nodes whose outputs someone else reads too.
+    static func steps(of network: Network, watching: [Int] = [], _ compute: Compute) -> [FusedStep] {
         var readers = [Int](repeating: 0, count: network.nodes.count)
         for node in network.nodes {
             for input in node.inputs where input != Network.input { readers[input] += 1 }
         }
         if let feature = network.featureNode { readers[feature] += 1 }
+        for node in watching { readers[node] += 1 }
 
         var steps: [FusedStep] = []
         for (index, node) in network.nodes.enumerated() {

@@ -1,7 +1,7 @@
 import Glibc
 import Numerics
 
-/// Pictures that nobody learned to make: pen strokes, shapes and noise, and with several channels dead leaves (Lee, Mumford and
+/// Pictures that nobody learned to make: pen strokes and shapes, and with several channels scenes, a kind of dead leaves (Lee, Mumford and
 /// Huang, "Occlusion models for natural images", IJCV 2001), of which networks learn filters nearly as from photographs (Baradad
 /// et al., "Learning to see by looking at noise", NeurIPS 2021).
 ///
@@ -9,7 +9,7 @@ import Numerics
 ///     pictures.draw(seed: 7, first: 0, count: 64, rows: rows)  // the first of those of seed 7
 ///
 /// A picture depends on the seed and its number alone, so threads share the work and any of them can be drawn again. One of
-/// 32 x 32 takes some ten microseconds.
+/// 32 x 32 takes some ten microseconds, and a scene some hundreds.
 ///
 /// Numbers are standardised: over many pictures of a family they have about mean 0 and deviation 1. Where the range of the
 /// teacher's inputs is known, pictures fill it from end to end instead.
@@ -25,6 +25,9 @@ final class ProceduralPictures {
         case leaves
         /// Noise in each channel by itself.
         case channels
+        /// Shapes that hide one another, each with a texture and shaded, on a ground or two, as bright and as rich in contrast
+        /// as photographs.
+        case scenes
     }
 
     /// From numbers p from 0 to 1 to (p - mean) factor.
@@ -50,7 +53,7 @@ final class ProceduralPictures {
         self.compute = compute
         // Of the families in their order. What fills a picture of one channel would crowd out the strokes: teachers of digits
         // are sure of it, and of what it shows wrong.
-        shares = image.channels == 1 ? [0.9, 0.1, 0, 0, 0] : [0.1, 0.1, 0.2, 0.5, 0.1]
+        shares = image.channels == 1 ? [0.9, 0.1, 0, 0, 0, 0] : [0, 0, 0.05, 0.05, 0, 0.9]
         try compute.reserveScratch(UnsafePictureBrush.scratch(height: image.height, width: image.width))
         units = [Units](repeating: Units(mean: 0, factor: 1), count: Family.allCases.count)
         if let range {
@@ -92,11 +95,11 @@ final class ProceduralPictures {
     /// One of those that are drawn, as often as its share has it.
     private func family(_ random: inout Philox) -> Family {
         var left = random.nextUniform()
-        for family in Family.allCases.dropLast() {
+        for family in Family.allCases {
             left -= shares[family.rawValue]
             if left < 0 { return family }
         }
-        return shares[Family.channels.rawValue] > 0 ? .channels : .strokes
+        return .strokes
     }
 
     private func draw(

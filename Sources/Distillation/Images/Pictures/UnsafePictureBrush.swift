@@ -49,6 +49,7 @@ struct UnsafePictureBrush {
             drawMap(family, map)
             colour(map, channels: channels, saturation: random.nextUniform(), picture)
         case .leaves: drawLeaves(channels: channels, picture)
+        case .scenes: drawScene(channels: channels, picture)
         case .channels: for channel in 0..<channels { drawMap(.noise, picture + channel * area) }
         }
     }
@@ -135,6 +136,205 @@ struct UnsafePictureBrush {
                 let low = tone(from, saturation), high = tone(to, saturation)
                 lay(picture + channel * area, part, low, contrast * (high - low))
             }
+        }
+    }
+
+    /// A ground, of which some have another one below a horizon, and on it things: many anywhere, or a few about the centre that
+    /// are mostly of one surface, as the parts of one thing are.
+    private mutating func drawScene(channels: Int, _ picture: UnsafeMutablePointer<Float>) {
+        mask.update(repeating: 1, count: area)
+        for i in 0..<Self.lattice * Self.lattice { grid[i] = random.nextUniform() - 0.5 }
+        drawTexture(texture, 0..<area)
+        paint(0..<area, texture, surface(), channels: channels, picture)
+        if random.nextUniform() < 0.4 {
+            drawHorizon()
+            drawTexture(texture, 0..<area)
+            paint(0..<area, texture, surface(), channels: channels, picture)
+        }
+        let isOneThing = random.nextUniform() < 0.5, common = surface()
+        if isOneThing { drawTexture(map, 0..<area) }
+        let share = random.nextUniform()
+        for _ in 0...Int(15 * share * share) {
+            let part = coverBlob(least: 0.08, most: 0.6, power: 1.5, spread: isOneThing ? 0.5 : 1)
+            if isOneThing, random.nextUniform() < 0.6 {
+                var near = common
+                near.brightness += 0.12 * random.nextNormal()
+                paint(part, map, near, channels: channels, picture)
+            } else {
+                drawTexture(texture, part)
+                paint(part, texture, surface(), channels: channels, picture)
+            }
+        }
+        finish(picture, channels: channels)
+    }
+
+    /// What something is made of: its colour, by brightness, how blue or yellow, how green or red, of which things differ most in
+    /// the first and least in the last; how much its texture shows; and how it is lit from one side.
+    private struct Surface {
+        var brightness: Float
+        var yellow: Float
+        var red: Float
+        var contrast: Float
+        var tint: Float
+        var down: Float
+        var right: Float
+    }
+
+    private mutating func surface() -> Surface {
+        let saturation = 1.5 * random.nextUniform(), contrast = random.nextUniform()
+        let light = 0.15 * random.nextNormal(), angle = uniform(0, 2 * .pi)
+        return Surface(
+            brightness: random.nextUniform(), yellow: 0.22 * saturation * random.nextNormal(),
+            red: 0.1 * saturation * random.nextNormal(), contrast: 0.35 * contrast * contrast, tint: 0.3 * random.nextUniform(),
+            down: 2 * light * sinf(angle) / Float(height), right: 2 * light * cosf(angle) / Float(width))
+    }
+
+    /// Of three channels the first is taken for red and the last for blue.
+    private mutating func tone(_ surface: Surface, channel: Int, of channels: Int) -> Float {
+        guard channels == 3 else { return surface.brightness + 0.5 * surface.yellow * random.nextNormal() }
+        switch channel {
+        case 0: return surface.brightness + surface.yellow + surface.red
+        case 1: return surface.brightness - surface.red
+        default: return surface.brightness - 1.1 * surface.yellow + 0.5 * surface.red
+        }
+    }
+
+    /// A surface where there is a mask.
+    private mutating func paint(
+        _ part: Range<Int>, _ texture: UnsafeMutablePointer<Float>, _ surface: Surface, channels: Int,
+        _ picture: UnsafeMutablePointer<Float>
+    ) {
+        for channel in 0..<channels {
+            let plane = picture + channel * area, tone = tone(surface, channel: channel, of: channels)
+            let contrast = surface.contrast * (1 + surface.tint * random.nextNormal())
+            for y in part.lowerBound / width..<part.upperBound / width {
+                let light = tone + surface.down * (Float(y) - Float(height) / 2) - surface.right * Float(width) / 2
+                for x in 0..<width {
+                    let i = y * width + x
+                    plane[i] += mask[i] * (light + surface.right * Float(x) + contrast * texture[i] - plane[i])
+                }
+            }
+        }
+    }
+
+    /// Noise with mean 0 and deviation 1 whose power falls with the frequency, as that of photographs does, more or less steeply;
+    /// stretched along one direction, as hair and grass and water are; and at times stripes. In a part of a plane, which is whole
+    /// rows. Each octave is the same lattice from another place on.
+    private mutating func drawTexture(_ whole: UnsafeMutablePointer<Float>, _ part: Range<Int>) {
+        let plane = whole + part.lowerBound, height = part.count / width
+        guard height > 0 else { return }
+        plane.update(repeating: 0, count: part.count)
+        let slope = uniform(0.5, 2), angle = uniform(0, .pi), stretch = expf(0.6 * random.nextNormal())
+        let (cosine, sine) = (cosf(angle), sinf(angle)), longest = Float(max(self.height, width))
+        var cells: Float = 2
+        while cells <= min(longest, Float(Self.finest)) {
+            let scale = cells / longest
+            points[0] = uniform(0, Float(Self.lattice))
+            points[1] = scale * cosine * stretch
+            points[2] = scale * sine * stretch
+            points[3] = uniform(0, Float(Self.lattice))
+            points[4] = -scale * sine / stretch
+            points[5] = scale * cosine / stretch
+            kernels.weave(grid, Self.lattice, points, powf(cells, 1 - slope), plane, height, width)
+            cells *= 2
+        }
+        standardise(plane, part.count)
+        guard random.nextUniform() < 0.2 else { return }
+        let turns = uniform(1, 13) * .pi / longest, direction = uniform(0, .pi), phase = uniform(0, 2 * .pi)
+        let (right, down) = (turns * cosf(direction), turns * sinf(direction))
+        let sharpness = expf(random.nextNormal()), strength = random.nextUniform()
+        for y in 0..<height {
+            for x in 0..<width {
+                plane[y * width + x] += strength * tanhf(sharpness * sinf(right * Float(x) + down * Float(y) + phase))
+            }
+        }
+    }
+
+    /// Cells along a side of the lattice that textures repeat.
+    private static let lattice = 32
+
+    private func standardise(_ plane: UnsafeMutablePointer<Float>, _ count: Int) {
+        var (sum, squares): (Float, Float) = (0, 0)
+        for i in 0..<count { (sum, squares) = (sum + plane[i], squares + plane[i] * plane[i]) }
+        let mean = sum / Float(count), scale = 1 / (max(0, squares / Float(count) - mean * mean).squareRoot() + 0.05)
+        for i in 0..<count { plane[i] = (plane[i] - mean) * scale }
+    }
+
+    /// Writes to `mask` what is between a diamond, an ellipse and a box, with bumps in its outline in many cases, and at times
+    /// translucent. Sizes and place are those of `coverShape`, and so is what it returns.
+    private mutating func coverBlob(least: Float, most: Float, power: Float, spread: Float) -> Range<Int> {
+        let share = 1 - random.nextUniform() * (1 - powf(least / most, power))
+        let radius = max(1, Float(min(height, width)) * least * powf(share, -1 / power))
+        let other = max(0.8, radius * uniform(0.25, 1))
+        let angle = uniform(0, .pi), margin = (1 - spread) / 2
+        let x = uniform(margin * Float(width), (1 - margin) * Float(width))
+        let y = uniform(margin * Float(height), (1 - margin) * Float(height))
+        let (cosine, sine) = (cosf(angle), sinf(angle))
+        let exponent = 1.5 * expf(uniform(-0.4, 1.8)), sharpness = uniform(0.5, 1.75) / powf(unit, random.nextUniform())
+        let isBumpy = random.nextUniform() < 0.6
+        var bumps: (Float, Float, Float, Float, Float, Float) = (0, 0, 0, 0, 0, 0)
+        if isBumpy {
+            bumps = (
+                0.15 * random.nextNormal(), 0.15 * random.nextNormal(), 0.15 * random.nextNormal(), uniform(0, 2 * .pi),
+                uniform(0, 2 * .pi), uniform(0, 2 * .pi)
+            )
+        }
+        let opacity = random.nextUniform() < 0.85 ? 1 : random.nextUniform()
+        let reach = 2.2 * radius + 2 / sharpness
+        let top = Int(max(0, y - reach)), bottom = Int(min(Float(height), y + reach + 1))
+        let left = max(0, Int(x - reach)), right = min(width, max(left, Int(x + reach + 1)))
+        mask.advanced(by: top * width).update(repeating: 0, count: max(0, bottom - top) * width)
+        for row in top..<max(top, bottom) {
+            for column in left..<max(left, right) {
+                let (across, down) = (Float(column) - x, Float(row) - y)
+                let u = (cosine * across + sine * down) / radius, v = (cosine * down - sine * across) / other
+                // Far outside in any shape.
+                guard abs(u) < 2.2 + 2 / (sharpness * radius), abs(v) < 2.2 + 2 / (sharpness * other) else { continue }
+                var far = powf(powf(abs(u), exponent) + powf(abs(v), exponent), 1 / exponent)
+                if isBumpy {
+                    let turn = atan2f(v, u)
+                    far *= 1 + bumps.0 * sinf(2 * turn + bumps.3) + bumps.1 * sinf(3 * turn + bumps.4)
+                        + bumps.2 * sinf(5 * turn + bumps.5)
+                }
+                mask[row * width + column] = opacity * min(1, max(0, (1 - far) * other * sharpness + 0.5))
+            }
+        }
+        return top * width..<max(top, bottom) * width
+    }
+
+    /// The mask of what lies below a line, tilted a little.
+    private mutating func drawHorizon() {
+        let level = random.nextUniform() * Float(height), tilt = 0.1 * random.nextNormal() * Float(height) / Float(width)
+        let sharpness = expf(random.nextNormal() - 0.5) / unit
+        for y in 0..<height {
+            for x in 0..<width {
+                let far = (Float(y) - level + tilt * (Float(x) - Float(width) / 2)) * sharpness + 0.5
+                mask[y * width + x] = min(1, max(0, far))
+            }
+        }
+    }
+
+    /// Makes many as soft as photographs are, and all as bright and as rich in contrast.
+    private mutating func finish(_ picture: UnsafeMutablePointer<Float>, channels: Int) {
+        var softness = random.nextUniform() < 0.6 ? random.nextUniform() : 0
+        var one: Float = 1
+        for channel in 0..<channels where softness > 0 {
+            let plane = picture + channel * area
+            kernels.smooth(plane, mask, &softness, &one, 1, height, width, 0, 1)
+            plane.update(from: mask, count: area)
+        }
+        var (sum, squares): (Float, Float) = (0, 0)
+        let count = channels * area
+        for i in 0..<count { (sum, squares) = (sum + picture[i], squares + picture[i] * picture[i]) }
+        let mean = sum / Float(count)
+        let deviation = max(0, squares / Float(count) - mean * mean).squareRoot()
+        let wanted = min(0.4, max(0.05, 0.21 + 0.06 * random.nextNormal()))
+        let middle = min(0.9, max(0.1, 0.47 + 0.13 * random.nextNormal()))
+        let keeps = 0.3 * random.nextUniform(), gain = keeps + (1 - keeps) * wanted / (deviation + 0.02)
+        // Even noise of the deviation that normal noise would have.
+        let grain = 0.06 * 1.73 * powf(random.nextUniform(), 3)
+        for i in 0..<count {
+            picture[i] = min(1, max(0, middle + gain * (picture[i] - mean) + grain * random.nextSymmetric()))
         }
     }
 
