@@ -142,6 +142,8 @@ struct UnsafePictureBrush {
     /// A ground, of which some have another one below a horizon, and on it things: many anywhere, or a few about the centre that
     /// are mostly of one surface, as the parts of one thing are.
     private mutating func drawScene(channels: Int, _ picture: UnsafeMutablePointer<Float>) {
+        // What was there before would show in the last digits of what is laid over it.
+        picture.update(repeating: 0, count: channels * area)
         mask.update(repeating: 1, count: area)
         for i in 0..<Self.lattice * Self.lattice { grid[i] = random.nextUniform() - 0.5 }
         drawTexture(texture, 0..<area)
@@ -186,7 +188,7 @@ struct UnsafePictureBrush {
         return Surface(
             brightness: random.nextUniform(), yellow: 0.22 * saturation * random.nextNormal(),
             red: 0.1 * saturation * random.nextNormal(), contrast: 0.35 * contrast * contrast, tint: 0.3 * random.nextUniform(),
-            down: 2 * light * sinf(angle) / Float(height), right: 2 * light * cosf(angle) / Float(width))
+            down: quotient(2 * light * sinf(angle), Float(height)), right: quotient(2 * light * cosf(angle), Float(width)))
     }
 
     /// Of three channels the first is taken for red and the last for blue.
@@ -283,11 +285,12 @@ struct UnsafePictureBrush {
         let reach = 2.2 * radius + 2 / sharpness
         let top = Int(max(0, y - reach)), bottom = Int(min(Float(height), y + reach + 1))
         let left = max(0, Int(x - reach)), right = min(width, max(left, Int(x + reach + 1)))
+        let (perRadius, perOther) = (quotient(1, radius), quotient(1, other))
         mask.advanced(by: top * width).update(repeating: 0, count: max(0, bottom - top) * width)
         for row in top..<max(top, bottom) {
             for column in left..<max(left, right) {
                 let (across, down) = (Float(column) - x, Float(row) - y)
-                let u = (cosine * across + sine * down) / radius, v = (cosine * down - sine * across) / other
+                let u = (cosine * across + sine * down) * perRadius, v = (cosine * down - sine * across) * perOther
                 // Far outside in any shape.
                 guard abs(u) < 2.2 + 2 / (sharpness * radius), abs(v) < 2.2 + 2 / (sharpness * other) else { continue }
                 var far = powf(powf(abs(u), exponent) + powf(abs(v), exponent), 1 / exponent)
