@@ -1,7 +1,7 @@
 import Glibc
 import Numerics
 
-/// Pictures that nobody learned to make: pen strokes and shapes, and with several channels scenes, a kind of dead leaves (Lee, Mumford and
+/// Pictures that nobody learned to make: pen strokes, shapes and noise, and with several channels dead leaves (Lee, Mumford and
 /// Huang, "Occlusion models for natural images", IJCV 2001), of which networks learn filters nearly as from photographs (Baradad
 /// et al., "Learning to see by looking at noise", NeurIPS 2021).
 ///
@@ -45,15 +45,19 @@ final class ProceduralPictures {
     private var units: [Units]
     private let compute: Compute
 
-    /// - Parameter standardised: what the ends of the inputs' range are in standardised units, where it is known.
+    /// - Parameters:
+    ///   - standardised: what the ends of the inputs' range are in standardised units, where it is known.
+    ///   - ofScenes: whether pictures of several channels are mostly scenes.
     init(
-        _ image: (channels: Int, height: Int, width: Int), standardised range: ClosedRange<Float>?, _ compute: Compute
+        _ image: (channels: Int, height: Int, width: Int), standardised range: ClosedRange<Float>?, ofScenes: Bool = false,
+        _ compute: Compute
     ) throws {
         self.image = image
         self.compute = compute
         // Of the families in their order. What fills a picture of one channel would crowd out the strokes: teachers of digits
         // are sure of it, and of what it shows wrong.
-        shares = image.channels == 1 ? [0.9, 0.1, 0, 0, 0, 0] : [0, 0, 0.05, 0.05, 0, 0.9]
+        shares = image.channels == 1
+            ? [0.9, 0.1, 0, 0, 0, 0] : ofScenes ? [0, 0, 0.05, 0.05, 0, 0.9] : [0.1, 0.1, 0.2, 0.5, 0.1, 0]
         try compute.reserveScratch(UnsafePictureBrush.scratch(height: image.height, width: image.width))
         units = [Units](repeating: Units(mean: 0, factor: 1), count: Family.allCases.count)
         if let range {

@@ -30,7 +30,7 @@ final class RefinedSource: ImageSource {
         let n = options.batchSize, range = units?.standardisedRange
         let pass = try teacher.plan(try Batch(samples: n, shape: teacher.inputShape), gradients: true, compute)
         self.teacher = pass
-        pictures = try ProceduralPictures(image, standardised: range, compute)
+        pictures = try ProceduralPictures(image, standardised: range, ofScenes: true, compute)
         refinement = try PictureRefinement(pass, image, range: range, compute)
         rows = try Tensor([n, teacher.inputShape.count])
         logits = try Tensor([Self.choice * n, teacher.classes])
