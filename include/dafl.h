@@ -114,7 +114,8 @@ typedef struct dafl_network dafl_network;
 typedef struct dafl_network_info {
     size_t struct_size;
     const char *architecture; /* its name with arguments, or its description; lives as long as the network */
-    int64_t input_shape[3];   /* channels, height, width; a flat vector of d numbers is {d, 1, 1} */
+    int64_t input_shape[3];   /* channels, height, width; a flat vector of d numbers is {d, 1, 1}, and more dimensions
+                                 are part of the width */
     int64_t outputs;          /* numbers for each input: a classifier's classes */
     int64_t features;         /* length of the feature vector before the last fully connected block; 0 for none */
     int64_t tensors;          /* how many tensors dafl_network_tensor can show */
@@ -240,7 +241,7 @@ dafl_status dafl_load_options_init(dafl_load_options *options, size_t struct_siz
 dafl_status dafl_network_load_with(const char *path, const dafl_load_options *options, dafl_network **out);
 
 /*
- * Reads a network from an ONNX file in memory; weights that the model keeps in files of their own cannot be read.
+ * Reads a network from a file in memory; weights that an ONNX model keeps in files of their own cannot be read.
  *
  * data: the file's bytes, needed no longer than the call.
  * size: how many.

@@ -94,15 +94,12 @@ public func dafl_network_load_with(
         out.pointee = nil
         let options = try SizedStruct.read(options, "options")
         var file = NetworkFile(path: try requirePath(path, "path"))
-        file.architecture = try options.architecture.map { try requireText($0, "architecture") }
-        file.feature = try options.feature.map { try requireText($0, "feature") }
-        file.output = try options.output.map { try requireText($0, "output") }
-        file.inputShape = try options.inputShape()
+        try options.describe(&file)
         out.pointee = makeHandle(NetworkObject(try file.load()))
     }
 }
 
-/// Reads a network from an ONNX file in memory; weights that the model keeps in files of their own cannot be read.
+/// Reads a network from a file in memory; weights that an ONNX model keeps in files of their own cannot be read.
 ///
 /// - Parameter data: the file's bytes, needed no longer than the call.
 /// - Parameter size: how many.
@@ -120,15 +117,20 @@ public func dafl_network_load_memory(
         let bytes = UnsafeRawBufferPointer(
             start: try require(data, "data"), count: try requireWhole(size, "size", 1...Int.max))
         let options = try options.map { try SizedStruct.read($0, "options") } ?? .defaults
-        guard options.architecture == nil else { throw DaflError.invalid("architecture", "given", "NULL for an ONNX file") }
-        let network = try Network.load(
-            onnx: bytes, inputShape: options.inputShape(), feature: options.feature.map { try requireText($0, "feature") },
-            output: options.output.map { try requireText($0, "output") })
-        out.pointee = makeHandle(NetworkObject(network))
+        var file = NetworkFile(MemoryBytes(borrowing: bytes))
+        try options.describe(&file)
+        out.pointee = makeHandle(NetworkObject(try file.load()))
     }
 }
 
 extension dafl_load_options {
+    fileprivate func describe(_ file: inout NetworkFile) throws {
+        file.architecture = try architecture.map { try requireText($0, "architecture") }
+        file.feature = try feature.map { try requireText($0, "feature") }
+        file.output = try output.map { try requireText($0, "output") }
+        file.inputShape = try inputShape()
+    }
+
     /// nil when it is left to the file; a vector has height and width 1.
     fileprivate func inputShape() throws -> [Int]? {
         let sizes = [input_shape.0, input_shape.1, input_shape.2]
@@ -229,7 +231,7 @@ public func dafl_network_tensor(
 ) -> dafl_status {
     answering {
         try using(network, "network", as: NetworkObject.self, .shared) { object in
-            let index = try requireWhole(index, "index", 0...object.network.parameters.count - 1)
+            let index = try requireIndex(index, in: object.network.parameters)
             try SizedStruct.fill(out, "out", object.tensor(index))
         }
     }
@@ -272,6 +274,11 @@ public func dafl_network_set_tensor(
             parameter.value.load(data)
         }
     }
+}
+
+private func requireIndex(_ index: Int64, in parameters: [Parameter]) throws -> Int {
+    guard let last = parameters.indices.last else { throw DaflError.invalid("index", index, "left alone: the network has no tensors") }
+    return try requireWhole(index, "index", 0...last)
 }
 
 private func index(of name: UnsafePointer<CChar>?, in network: Networks.Network) throws -> Int {

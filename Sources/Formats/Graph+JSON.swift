@@ -16,6 +16,8 @@ extension Graph {
     private static let deepest = 4
     /// Bytes: hundreds of times what a network of today needs.
     private static let longest = 1 << 24
+    /// Of its values in memory, likewise.
+    private static let largest = 1 << 26
 
     /// - Throws: `invalidArgument` with the place in the document, `outOfMemory`.
     package init(json text: String) throws {
@@ -24,7 +26,8 @@ extension Graph {
     }
 
     init(json bytes: UnsafeRawBufferPointer) throws {
-        guard bytes.count <= Self.longest, UnsafeJSON.nesting(of: bytes) <= Self.deepest else {
+        let demand = UnsafeJSON.demand(of: bytes)
+        guard bytes.count <= Self.longest, demand.nesting <= Self.deepest, demand.memory <= Self.largest else {
             throw DaflError(.invalidArgument, "the description of a network is longer, or nested deeper, than any needs")
         }
         let document = try UnsafeJSON(parsing: bytes, of: "the description of a network", or: .invalidArgument)

@@ -1,9 +1,11 @@
 import Networks
 import Numerics
 
-/// What can be said of a file to load a network from beside its path.
+/// What can be said of a file to load a network from beside its path, or beside its bytes in memory.
 package struct NetworkFile {
+    /// For messages too.
     package let path: String
+    private let memory: MemoryBytes?
     /// Of a safetensors file that does not name its own.
     package var architecture: String?
     /// Of an ONNX file that leaves sizes free: [channels, height, width] or [numbers].
@@ -13,7 +15,10 @@ package struct NetworkFile {
     /// Of an ONNX file with several: the name of the one that is the classifier's.
     package var output: String?
 
-    package init(path: String) { self.path = path }
+    package init(path: String) { (self.path, memory) = (path, nil) }
+
+    /// - Parameter memory: of a whole file, for as long as this is used. What others it names cannot be read.
+    package init(_ memory: MemoryBytes) { (path, self.memory) = ("the network in memory", memory) }
 
     package enum Content {
         case network(Network)
@@ -24,7 +29,7 @@ package struct NetworkFile {
     /// What the file holds; of what kind it is, its first bytes tell.
     /// - Throws: as `Network.load(path:architecture:)`, `Network.load(onnx:inputShape:feature:output:)` and `Graph.init(json:)`.
     package func content() throws -> Content {
-        let file = try naming(path) { try UnsafeFileReader(path: path) }
+        let file: any ByteSource = try memory ?? naming(path) { try UnsafeFileReader(path: path) }
         switch try naming(path, { try kind(file) }) {
         case .safetensors:
             try refuse(inputShape == nil, "input_shape")
@@ -54,7 +59,7 @@ package struct NetworkFile {
 
     private enum Kind { case safetensors, graph, onnx }
 
-    private func kind(_ file: UnsafeFileReader) throws -> Kind {
+    private func kind(_ file: any ByteSource) throws -> Kind {
         try file.withBytes(at: 0, count: min(file.size, 9)) { bytes in
             // The header of a safetensors file, a JSON object, follows its length in eight bytes.
             if bytes.count == 9, bytes[8] == UInt8(ascii: "{") { return .safetensors }

@@ -6,6 +6,9 @@ struct SafetensorsHeader {
     static let longest = 100_000_000
     /// Object, tensor, list. jansson would allow 2048 levels, which overflow the stack of a small thread.
     private static let deepest = 3
+    /// What its values may take in memory, by the bytes of the whole file: tensors that have numbers stay far below.
+    private static let memoryPerByte = 12
+    private static let leastMemory = 8 << 20
     private static let metadataName = "__metadata__"
 
     let metadata: [String: String]
@@ -16,7 +19,11 @@ struct SafetensorsHeader {
     /// the header, and that each one's bytes are as many as its shape and type need.
     /// - Throws: `format`, `unsupported` for a type of numbers that is not known, `outOfMemory`.
     init(parsing bytes: UnsafeRawBufferPointer, dataLength: Int) throws {
-        guard bytes.first == UInt8(ascii: "{"), UnsafeJSON.nesting(of: bytes) <= Self.deepest,
+        let demand = UnsafeJSON.demand(of: bytes)
+        guard demand.memory <= Self.memoryPerByte * (bytes.count + dataLength) + Self.leastMemory else {
+            throw DaflError(.format, "its header of \(bytes.count) bytes describes more than a file of its size can hold")
+        }
+        guard bytes.first == UInt8(ascii: "{"), demand.nesting <= Self.deepest,
             let members = try UnsafeJSON(parsing: bytes, of: "its header", or: .format).members
         else {
             throw DaflError(.format, "its header is not a JSON object of tensors")

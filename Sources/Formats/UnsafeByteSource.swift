@@ -40,7 +40,7 @@ extension ByteSource {
 
 /// A host's bytes, which must outlive the object.
 package final class MemoryBytes: ByteSource {
-    private let bytes: UnsafeRawBufferPointer
+    let bytes: UnsafeRawBufferPointer
 
     package init(borrowing bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 

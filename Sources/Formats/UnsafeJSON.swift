@@ -20,10 +20,12 @@ struct UnsafeJSON {
     }
 
     /// jansson parses, and frees, with one call for each level of nesting: whoever passes bytes bounds it, see
-    /// `nesting(of:)`.
+    /// `demand(of:)`.
     /// - Parameter text: what the bytes are, for messages.
     /// - Throws: an error of the status when the bytes are no JSON object or array, `outOfMemory`.
     init(parsing bytes: UnsafeRawBufferPointer, of text: String, or status: Status) throws {
+        // jansson passes over one that follows a number.
+        guard !bytes.contains(0) else { throw DaflError(status, "\(text) is not valid JSON: it has a byte that is 0") }
         var error = json_error_t()
         let characters = bytes.bindMemory(to: CChar.self).baseAddress
         guard let root = json_loadb(characters, bytes.count, Int(JSON_REJECT_DUPLICATES), &error) else {
@@ -38,9 +40,16 @@ struct UnsafeJSON {
         self.init(Text(root), root)
     }
 
-    /// How many brackets are open at once, strings aside, in a text that may be anything.
-    static func nesting(of bytes: UnsafeRawBufferPointer) -> Int {
-        var (depth, deepest, isInString, isEscaped) = (0, 0, false, false)
+    /// What a text, which may be anything, asks of who parses it.
+    struct Demand {
+        /// Brackets that are open at once.
+        fileprivate(set) var nesting = 0
+        /// Bytes that its values come to take, about: an object that is two bytes of the text is hundreds in memory.
+        fileprivate(set) var memory = 0
+    }
+
+    static func demand(of bytes: UnsafeRawBufferPointer) -> Demand {
+        var (demand, depth, isInString, isEscaped) = (Demand(), 0, false, false)
         for byte in bytes {
             if isInString {
                 isInString = isEscaped || byte != UInt8(ascii: "\"")
@@ -49,13 +58,16 @@ struct UnsafeJSON {
             }
             switch byte {
             case UInt8(ascii: "\""): isInString = true
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "{"): (depth, demand.memory) = (depth + 1, demand.memory + 400)
+            case UInt8(ascii: "["): (depth, demand.memory) = (depth + 1, demand.memory + 128)
+            case UInt8(ascii: ":"): demand.memory += 128
+            case UInt8(ascii: ","): demand.memory += 80
             case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
             default: break
             }
-            deepest = max(deepest, depth)
+            demand.nesting = max(demand.nesting, depth)
         }
-        return deepest
+        return demand
     }
 
     /// The names and values of an object, in the text's order; nil for anything else.

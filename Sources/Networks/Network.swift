@@ -23,6 +23,8 @@ package final class Network {
     }
 
     package static let input = -1
+    /// Several times what any network of today has. To plan the memory of a pass takes the square of it.
+    private static let mostNodes = 1 << 13
 
     package let graph: Graph
     /// The string that names the graph: see `Architecture`. nil for a graph without such a name.
@@ -41,6 +43,9 @@ package final class Network {
         (self.graph, self.architecture) = (graph, architecture)
         let inputShape = try Self.addressable(Shape(graph.inputShape))
         self.inputShape = inputShape
+        guard graph.nodes.count <= Self.mostNodes else {
+            throw DaflError.invalid("the number of nodes", graph.nodes.count, "at most \(Self.mostNodes)")
+        }
         let plan = try GraphPlan(graph)
 
         var nodes: [Node] = []

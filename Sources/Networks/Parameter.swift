@@ -38,9 +38,15 @@ package final class Parameter {
 
     package let initial: Initial
 
+    /// For as many the C interface has room.
+    private static let mostDimensions = 8
+
     package init(
         name: String, shape: [Int], isTrained: Bool = true, allowed: Allowed = .finite, initial: Initial
     ) throws {
+        guard shape.count <= Self.mostDimensions else {
+            throw DaflError.invalid("the number of dimensions of \(name)", shape.count, "at most \(Self.mostDimensions)")
+        }
         (self.name, self.allowed, self.initial) = (name, allowed, initial)
         value = try Tensor(shape)
         gradient = isTrained ? try Tensor(shape) : nil

@@ -33,8 +33,9 @@ package struct Shape: Equatable, Sendable, CustomStringConvertible {
         return mine == theirs || (count == images.count && ((mine.height, mine.width) == (1, 1) || (theirs.height, theirs.width) == (1, 1)))
     }
 
-    /// Channels, height and width; a flat vector of d numbers is d channels of one pixel.
+    /// Channels, height and width; a flat vector of d numbers is d channels of one pixel, and dimensions behind the third are
+    /// part of the width, so that the three multiply to `count`.
     package var channelsHeightWidth: (channels: Int, height: Int, width: Int) {
-        (rank > 0 ? self[0] : 1, rank > 1 ? self[1] : 1, rank > 2 ? self[2] : 1)
+        (rank > 0 ? self[0] : 1, rank > 1 ? self[1] : 1, rank > 2 ? dimensions[2...].reduce(1, *) : 1)
     }
 }

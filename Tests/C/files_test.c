@@ -263,6 +263,36 @@ static void test_load_as(void) {
     CHECK(network == NULL);
 }
 
+/* The same bytes are the same network from memory, and what is said of a file can be said of them. */
+static void test_memory(void) {
+    unsigned char bytes[4096];
+    dafl_network *network = make_network("mlp-4-3-2", 3), *loaded = NULL;
+    dafl_load_options options;
+    WORKS(dafl_load_options_init(&options, sizeof options));
+    WORKS(dafl_network_save(network, bad_path));
+    FILE *file = fopen(bad_path, "rb");
+    CHECK(file != NULL);
+    if (!file) return;
+    int64_t size = (int64_t)fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    WORKS(dafl_network_load_memory(bytes, size, NULL, &loaded));
+    CHECK(loaded && same_network(network, loaded));
+    dafl_network_destroy(loaded);
+    EXPECT(DAFL_ERROR_FORMAT, dafl_network_load_memory(bytes, size - 1, NULL, &loaded));
+    options.architecture = "mlp-4-3-2";
+    WORKS(dafl_network_load_memory(bytes, size, &options, &loaded));
+    dafl_network_destroy(loaded);
+    options.architecture = "mlp-4-5-2";
+    EXPECT(DAFL_ERROR_FORMAT, dafl_network_load_memory(bytes, size, &options, &loaded));
+    options.architecture = NULL;
+    options.feature = "fc1";
+    REFUSES("feature", "given", dafl_network_load_memory(bytes, size, &options, &loaded));
+    static const char description[] = "{\"input\":[4],\"nodes\":[{\"kind\":\"relu\"}]}";
+    EXPECT(DAFL_ERROR_FORMAT, dafl_network_load_memory(description, sizeof description - 1, NULL, &loaded));
+    CHECK(loaded == NULL);
+    dafl_network_destroy(network);
+}
+
 /* A batch normalisation takes the root of its variance. */
 static void test_variances(void) {
     dafl_network *network = make_network("dafl-vector-generator(latent=3,outputs=5,width=2)", 1), *loaded = NULL;
@@ -303,6 +333,7 @@ void test_files(void) {
     test_round_trip("dafl-generator(latent=8,side=8,channels=1,width=8)");
     test_types();
     test_load_as();
+    test_memory();
     test_variances();
 
     dafl_network *network = make_network("mlp-4-3-2", 1);

@@ -314,11 +314,54 @@ static void test_prediction(dafl_network *network) {
     images[0] = kept;
 }
 
+/* A network may have none. */
+static void test_no_tensors(void) {
+    dafl_network *network = make_network("{\"input\":[4],\"nodes\":[{\"kind\":\"relu\"}]}", 0);
+    dafl_network_info info = {.struct_size = sizeof info};
+    WORKS(dafl_network_describe(network, &info));
+    CHECK(info.tensors == 0 && info.parameters == 0);
+    for (int64_t index = -1; index <= 1; index++) {
+        dafl_tensor tensor = {.struct_size = sizeof tensor};
+        EXPECT(DAFL_ERROR_INVALID_ARGUMENT, dafl_network_tensor(network, index, &tensor));
+    }
+    dafl_network_destroy(network);
+}
+
+/* What a program allocates by the shape that it is told must be what predict reads. */
+static void test_four_dimensions(void) {
+    dafl_network *network = make_network("{\"input\":[2,3,4,5],\"nodes\":[{\"kind\":\"flatten\"}]}", 0);
+    dafl_network_info info = {.struct_size = sizeof info};
+    WORKS(dafl_network_describe(network, &info));
+    CHECK(info.input_shape[0] * info.input_shape[1] * info.input_shape[2] == 120 && info.outputs == 120);
+    float input[120], output[120];
+    fill_random(input, 120, 5);
+    WORKS(dafl_network_predict(network, input, 1, output));
+    CHECK(memcmp(input, output, sizeof input) == 0);
+    dafl_network_destroy(network);
+}
+
+/* Of more dimensions than dafl_tensor has room for there is no tensor. */
+static void test_nine_dimensions(void) {
+    dafl_network *network = NULL;
+    EXPECT(DAFL_ERROR_INVALID_ARGUMENT, dafl_network_create(
+        "{\"input\":[2],\"nodes\":[{\"kind\":\"constant\",\"inputs\":[],\"shape\":[1,1,1,1,1,1,1,1,2]}]}", 0, &network));
+    CHECK(network == NULL);
+    network = make_network(
+        "{\"input\":[2],\"nodes\":[{\"kind\":\"constant\",\"inputs\":[],\"shape\":[1,1,1,1,1,1,1,2]}]}", 0);
+    dafl_tensor tensor = {.struct_size = sizeof tensor};
+    WORKS(dafl_network_tensor(network, 0, &tensor));
+    CHECK(tensor.rank == 8 && tensor.shape[7] == 2);
+    dafl_network_destroy(network);
+}
+
 void test_network(void) {
     fill_random(images, EXAMPLES * INPUTS, 1);
     for (int i = 0; i < EXAMPLES; i++) labels[i] = i % CLASSES;
 
     test_architectures();
+    test_no_tensors();
+    test_four_dimensions();
+    test_nine_dimensions();
     dafl_network *network = make_network("mlp-64-16-4", 1);
     if (!network) return;
     test_null(network);

@@ -158,6 +158,37 @@ struct ONNXDamageTests {
         }
     }
 
+    @Test func doubledAttributes() {
+        let axis = ONNXBytes.attribute("axis", 1)
+        let nodes = [ONNXBytes.node("Softmax", ["x"], ["a"], [axis, axis]), ONNXBytes.node("Relu", ["a"], ["y"])]
+        expectError(.format) {
+            _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes)))
+        }
+    }
+
+    /// A product of one number is not that number, and what a second input of Relu means nobody knows.
+    @Test(arguments: [("Mul", 1), ("Mul", 3), ("Relu", 2), ("Sub", 1), ("Neg", 2), ("Flatten", 3), ("Concat", 0)])
+    func numbersOfInputs(operation: String, count: Int) {
+        let nodes = [ONNXBytes.node("Relu", ["x"], ["a"]), ONNXBytes.node(operation, Array(repeating: "a", count: count), ["y"])]
+        expectError(.format, .unsupported) {
+            _ = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 4], nodes: nodes)))
+        }
+    }
+
+    /// Thousands of places that read one tensor, in time that grows with their number alone.
+    @Test func manyReaders() throws {
+        let count = 20_000
+        let nodes = [
+            ONNXBytes.node("Relu", ["x"], ["a"]),
+            ONNXBytes.node("Concat", Array(repeating: "a", count: count), ["y"], [ONNXBytes.attribute("axis", 1)]),
+        ]
+        let time = try ContinuousClock().measure {
+            let network = try Network.load(onnx: ONNXBytes.model(ONNXBytes.graph(input: [nil, 2], nodes: nodes)))
+            #expect(network.outputShape.count == 2 * count)
+        }
+        #expect(time < .seconds(10))
+    }
+
     @Test func absentNames() {
         for nodes in [[ONNXBytes.node("Relu", ["z"], ["y"])], [ONNXBytes.node("Relu", ["x"], ["z"])], []] {
             expectError(.format) {

@@ -159,6 +159,29 @@ import Testing
         }
     }
 
+    /// jansson would pass over one that follows a number.
+    @Test(arguments: ["[3\0]", "[3,\0 1]", "\0[3]", "[3]\0"])
+    func aByteOfZeroIsRefused(shape: String) {
+        expectError(.format, naming: path) {
+            _ = try open("{\"a\":{\"dtype\":\"U8\",\"shape\":\(shape),\"data_offsets\":[0,3]}}", data: 3)
+        }
+    }
+
+    /// An object is two bytes of the text and hundreds in memory.
+    @Test(arguments: ["{},", "0,", "[],", "\"\","])
+    func aHeaderOfMoreValuesThanItsFileCanHoldIsRefused(value: String) {
+        let values = String(repeating: value, count: 1 << 20)
+        expectError(.format, naming: path) {
+            _ = try open("{\"a\":{\"dtype\":\"U8\",\"shape\":[\(values)0],\"data_offsets\":[0,0]}}", data: 0)
+        }
+    }
+
+    @Test func manyTensorsAreRead() throws {
+        let count = 20_000
+        let entries = (0..<count).map { "\"\($0)\":{\"dtype\":\"U8\",\"shape\":[64],\"data_offsets\":[\(64 * $0),\(64 * $0 + 64)]}" }
+        #expect(try open("{\(entries.joined(separator: ","))}", data: 64 * count).tensors.count == count)
+    }
+
     @Test func deepNestingIsRefusedOnTheStackOfASmallThread() throws {
         for opening in ["[", "{\"a\":", "{\"a\":{\"b\":["] {
             folder.write(fileBytes("{\"a\":" + String(repeating: opening, count: 200_000)))

@@ -113,6 +113,7 @@ import Testing
         (.clip, ["low": 2, "high": 1]), (.clip, ["high": "much"]), (.elu, ["alpha": "a"]), (.elu, ["slope": 1]),
         (.gelu, ["approximation": "sigmoid"]), (.power, [:]), (.fakeQuantize, ["scale": 0, "low": 0, "high": 1]),
         (.fakeQuantize, ["scale": 1, "low": 1, "high": 1]), (.prelu, ["count": 2]), (.dropout, ["rate": 2]),
+        (.dropout, ["rate": 1]), (.dropout, ["rate": 0.9999999999]),
     ] as [(LayerKind, [String: Attribute])])
     func whatIsNotAllowedIsRefused(kind: LayerKind, attributes: [String: Attribute]) {
         #expect(throws: DaflError.self) { try Network([3, 2, 2]) { $0.add(kind, attributes) } }

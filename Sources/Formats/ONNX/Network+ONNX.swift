@@ -22,11 +22,14 @@ extension Network {
         return try load(onnx: file, path: path, inputShape: inputShape, feature: feature, output: output)
     }
 
-    /// The same of a file that is open.
+    /// The same of a file that is open, or in memory, where it has no folder for weights in files of their own.
     static func load(
-        onnx file: UnsafeFileReader, path: String, inputShape: [Int]?, feature: String?, output: String?
+        onnx file: any ByteSource, path: String, inputShape: [Int]?, feature: String?, output: String?
     ) throws -> Network {
         try naming(path) {
+            if let memory = file as? MemoryBytes {
+                return try read(UnsafeBytes(borrowing: memory.bytes), folder: nil, name: "ONNX model", inputShape, feature, output)
+            }
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             let folder = parts.count > 1 ? parts.dropLast().joined(separator: "/") + "/" : "."
             let name = parts.last.map(String.init) ?? path
@@ -34,13 +37,13 @@ extension Network {
         }
     }
 
-    /// The same of a file's bytes, which are needed no more after the call. Weights in files of their own cannot be read.
+    /// The same of a file's bytes, which are needed no more after the call.
     package static func load(
         onnx bytes: UnsafeRawBufferPointer, inputShape: [Int]? = nil, feature: String? = nil, output: String? = nil
     ) throws -> Network {
-        try naming("ONNX model in memory") {
-            try read(UnsafeBytes(borrowing: bytes), folder: nil, name: "ONNX model", inputShape, feature, output)
-        }
+        try load(
+            onnx: MemoryBytes(borrowing: bytes), path: "ONNX model in memory", inputShape: inputShape, feature: feature,
+            output: output)
     }
 
     private static func read(

@@ -16,8 +16,10 @@ final class ONNXImport {
     var budget: ONNXBudget
 
     private(set) var values: [String: ONNXValue] = [:]
-    /// How many nodes that the output depends on read a tensor; the output itself is read once more.
+    /// The nodes, of those that the output depends on, that read a tensor.
     private(set) var readers: [String: [Int]] = [:]
+    /// Tensors that are more than one node's, or also the file's output or the feature.
+    private var shared: Set<String> = []
     private let output: ONNXInterface
     let end: ONNXEnd
     /// What each parameter is made of, in turn.
@@ -68,6 +70,9 @@ final class ONNXImport {
 
         let plan = try ONNXPlan(model, output: output.name)
         readers = plan.readers
+        // Once for all: a node may read one tensor at thousands of places.
+        shared = Set(plan.readers.lazy.filter { name, places in places.count { Self.reads(model.nodes[$0], name) } > 1 }.map(\.key))
+        shared.formUnion([output.name, feature].compactMap { $0 })
         end = ONNXEnd(model, plan, output: output.name)
         let input = try plan.input(model)
         graph = Graph(name, input: [])
@@ -99,6 +104,7 @@ final class ONNXImport {
         guard node.domain.isEmpty else {
             throw operation.unsupported("is no operator of ONNX's own; \(Self.wayOut)")
         }
+        try operation.requireInputs()
         let results: [ONNXValue]
         do {
             results = try folded(operation)?.map { .constant($0) } ?? imported(operation, at: place)
@@ -124,13 +130,12 @@ final class ONNXImport {
             throw DaflError(.unsupported, "reads \(quoted(name)), an output of its operator that is not computed")
         }
         guard case .activation(var activation) = value else { return value }
-        let isShared = (readers[name] ?? []).count { reads(model.nodes[$0], name) } > 1 || name == featureName || name == output.name
-        activation.isShared = activation.isShared || isShared
+        activation.isShared = activation.isShared || shared.contains(name)
         return .activation(activation)
     }
 
     /// Whether a node reads a tensor's numbers, and not only its shape or type.
-    private func reads(_ node: ONNXNode, _ name: String) -> Bool {
+    private static func reads(_ node: ONNXNode, _ name: String) -> Bool {
         switch node.operation {
         case "Shape", "Size": false
         case "CastLike": node.inputs.first == name

@@ -117,6 +117,7 @@ extension ONNXImport {
 
     func localResponse(_ operation: ONNXOperator) throws -> ONNXValue {
         let image = try image(operation.activation(0), operation)
+        guard operation.node.attributes["size"] != nil else { throw operation.malformed("has no size") }
         let node = try add(
             "lrn", operation, [image.node],
             [

@@ -157,7 +157,7 @@ extension ONNXImport {
     private func dropout(_ operation: ONNXOperator) throws -> ONNXValue {
         // An attribute before opset 12.
         let rate = try operation.optionalConstant(1)?.float() ?? operation.float("ratio", or: 0.5)
-        guard (0...1).contains(rate) else { throw operation.malformed("has the ratio \(rate)") }
+        guard (0..<1).contains(rate) else { throw operation.malformed("has the ratio \(rate)") }
         return try activation(operation, "dropout", ["rate": .number(Double(rate))])
     }
 

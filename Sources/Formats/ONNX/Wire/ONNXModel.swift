@@ -192,7 +192,9 @@ private struct Parser {
             case ONNXField.Node.operation: node.operation = try text(field)
             case ONNXField.Node.attribute:
                 let (name, attribute) = try attribute(message(field))
-                node.attributes[name] = attribute
+                guard node.attributes.updateValue(attribute, forKey: name) == nil else {
+                    throw damaged("a node has two attributes \(quoted(name))")
+                }
             case ONNXField.Node.domain: node.domain = Self.domain(try text(field))
             default: break
             }

@@ -8,7 +8,7 @@ final class UnsafeBytes {
     /// A file's, read at once.
     /// - Parameter range: within the file.
     /// - Throws: `io`, `outOfMemory`.
-    init(_ file: UnsafeFileReader, _ range: Range<Int>) throws {
+    init(_ file: any ByteSource, _ range: Range<Int>) throws {
         let memory = try UnsafeFloatMemory(count: range.count / MemoryLayout<Float>.size + 1)
         let bytes = UnsafeMutableRawBufferPointer(start: memory.start, count: range.count)
         try file.read(into: bytes, at: range.lowerBound)

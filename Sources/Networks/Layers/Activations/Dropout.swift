@@ -7,9 +7,10 @@ import Numerics
 package final class Dropout: Layer {
     private let rate: Float
 
-    /// `rate`, 0.5.
+    /// `rate`, 0.5. Below 1: what is left of nothing cannot be scaled up.
     init(_ blueprint: Blueprint) throws {
         rate = try blueprint.number("rate", 0...1, or: 0.5)
+        guard rate < 1 else { throw blueprint.invalid("rate", rate, "from 0 to below 1") }
     }
 
     package func outputShape(_ inputs: [Shape]) throws -> Shape { try soleInput(inputs, of: "dropout") }
@@ -57,7 +58,7 @@ private final class DropoutOperation: Operation {
         isDropping = training
         let (x, y) = (site.inputs[0].value, site.output.value)
         guard training else { return y.load(x) }
-        let (random, kept) = (masks.next(), rate < 1 ? 1 / (1 - rate) : 0)
+        let (random, kept) = (masks.next(), 1 / (1 - rate))
         site.compute.parallelFloats(y.count) { start, count in
             var random = random(start)
             for i in start..<start + count { factors.pointer[i] = random.nextUniform() < rate ? 0 : kept }
