@@ -22,7 +22,7 @@ describe = for file in pkgconfig/dafl.pc cmake/dafl/dafl-config.cmake cmake/dafl
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install wheel deb docs test sanitize demo bench bench-kernels report clean
+.PHONY: help setup lib header install wheel deb docs test sanitize fuzz demo bench bench-kernels report clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -88,6 +88,14 @@ test: ## Checks everything: the header, Swift, C, C++, what is installed, the AB
 sanitize: ## Runs the tests of Swift and C under the sanitizers, with each instruction set, in an hour or more
 	$(MAKE) setup
 	scripts/sanitize
+
+# `make fuzz SECONDS=3600 CALLS=1000000` is the long form.
+SECONDS ?= 120
+CALLS   ?= 20000
+fuzz: ## Fuzzes files, texts and calls: for SECONDS (120) in all, and CALLS (20000) calls, with the address sanitizer and without
+	$(MAKE) setup
+	$(MAKE) lib
+	SECONDS_OF_FUZZING=$(SECONDS) CALLS=$(CALLS) Tests/Fuzz/run
 
 demo: ## Distils a small student of a teacher in front of you
 	$(MAKE) setup
