@@ -85,11 +85,14 @@ static dafl_distillation_options options_of_runs(void) {
     return options;
 }
 
-/* A run that others stop, and that goes on each time. */
+/* A run that others stop, and that goes on each time, once nobody else uses the handle. */
 static void *run_until_done(void *data) {
     parallel_run *self = data;
     dafl_status status;
-    while ((status = dafl_distillation_run(self->distillation, NULL, NULL)) == DAFL_CANCELLED) self->cancelled++;
+    do {
+        status = dafl_distillation_run(self->distillation, NULL, NULL);
+        self->cancelled += status == DAFL_CANCELLED;
+    } while (status == DAFL_CANCELLED || status == DAFL_ERROR_BUSY);
     CHECK(status == DAFL_OK);
     atomic_store(&self->ended, true);
     return NULL;
