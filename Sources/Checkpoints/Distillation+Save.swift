@@ -13,25 +13,31 @@ extension Distillation {
     package func save(path: String) throws {
         try naming(path) {
             let file = try UnsafeFileReplacement(path: path)
-            try write(to: file)
+            try write(plan(), to: file)
             try file.commit()
         }
     }
 
-    /// The same to memory; returns how many bytes it takes, also where there is room for fewer.
+    /// The same to memory, where there is room; returns how many bytes it takes.
     package func save(to memory: UnsafeMutableRawBufferPointer) throws -> Int {
-        let sink = MemorySink(borrowing: memory)
-        try write(to: sink)
-        return sink.count
+        let plan = try plan()
+        if plan.size <= memory.count { try write(plan, to: MemorySink(borrowing: memory)) }
+        return plan.size
     }
 
-    private func write(to sink: any ByteSink) throws {
+    /// What comes before the state, and the size of all.
+    private func plan() throws -> (start: [UInt8], size: Int) {
         let listing = StateListing()
         persist(Archive(listing))
+        let tensors = listing.tensors + [(Self.checksumName, .u8, [MemoryLayout<UInt64>.size])]
         let start = try SafetensorsFile.start(
-            metadata: RunDescription(teacher, options, student: shown, checksums: checksums), tensors: listing.tensors + [(Self.checksumName, .u8, [8])])
+            metadata: RunDescription(teacher, options, student: shown, checksums: checksums), tensors: tensors)
+        return (start, tensors.reduce(start.count) { $0 + $1.dimensions.reduce($1.type.bytes, *) })
+    }
+
+    private func write(_ plan: (start: [UInt8], size: Int), to sink: any ByteSink) throws {
         let writer = StateWriter(sink)
-        try start.withUnsafeBytes { try writer.write($0) }
+        try plan.start.withUnsafeBytes { try writer.write($0) }
         let archive = Archive(writer)
         persist(archive)
         try archive.check()

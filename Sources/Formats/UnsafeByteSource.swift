@@ -65,19 +65,17 @@ extension ByteSink {
     }
 }
 
-/// A host's memory, as far as it goes.
+/// A host's memory.
 package final class MemorySink: ByteSink {
     private let memory: UnsafeMutableRawBufferPointer
-    /// Bytes that were written, or would have been.
-    package private(set) var count = 0
+    private var count = 0
 
-    /// - Parameter memory: must outlive the object; may be too small.
+    /// - Parameter memory: must outlive the object, and have room for all.
     package init(borrowing memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
 
     package func write(_ bytes: UnsafeRawBufferPointer) {
-        if bytes.count <= memory.count - count {
-            UnsafeMutableRawBufferPointer(rebasing: memory[count..<count + bytes.count]).copyMemory(from: bytes)
-        }
+        precondition(bytes.count <= memory.count - count)
+        UnsafeMutableRawBufferPointer(rebasing: memory[count..<count + bytes.count]).copyMemory(from: bytes)
         count += bytes.count
     }
 }

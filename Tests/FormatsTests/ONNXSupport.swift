@@ -8,7 +8,11 @@ extension Network {
     static func load(
         onnx bytes: [UInt8], inputShape: [Int]? = nil, feature: String? = nil, output: String? = nil
     ) throws -> Network {
-        try bytes.withUnsafeBytes { try load(onnx: $0, inputShape: inputShape, feature: feature, output: output) }
+        try bytes.withUnsafeBytes {
+            try load(
+                onnx: MemoryBytes(borrowing: $0), path: "ONNX model in memory", inputShape: inputShape, feature: feature,
+                output: output)
+        }
     }
 
     /// What it gives for samples in rows.

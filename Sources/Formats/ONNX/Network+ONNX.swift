@@ -37,15 +37,6 @@ extension Network {
         }
     }
 
-    /// The same of a file's bytes, which are needed no more after the call.
-    package static func load(
-        onnx bytes: UnsafeRawBufferPointer, inputShape: [Int]? = nil, feature: String? = nil, output: String? = nil
-    ) throws -> Network {
-        try load(
-            onnx: MemoryBytes(borrowing: bytes), path: "ONNX model in memory", inputShape: inputShape, feature: feature,
-            output: output)
-    }
-
     private static func read(
         _ bytes: UnsafeBytes, folder: String?, name: String, _ inputShape: [Int]?, _ feature: String?,
         _ output: String?

@@ -45,8 +45,18 @@ package final class Archive {
         do { try store.exchange(prefix + name, Number.type, shape, bytes) } catch { failure = error }
     }
 
-    private func value<Number: ArchivedNumber>(_ name: String, _ value: inout Number) {
-        withUnsafeMutablePointer(to: &value) { numbers(name, [], $0) }
+    private func value<Number: ArchivedNumber & Comparable>(
+        _ name: String, _ value: inout Number, in range: ClosedRange<Number>?, or isException: (Number) -> Bool
+    ) {
+        var brought = value
+        withUnsafeMutablePointer(to: &brought) { numbers(name, [], $0) }
+        guard failure == nil, isRestoring else { return }
+        if let range, !range.contains(brought), !isException(brought) {
+            failure = DaflError(
+                .format, "\(prefix)\(name) is \(brought); it must be from \(range.lowerBound) to \(range.upperBound)")
+            return
+        }
+        value = brought
     }
 
     package func tensor(_ name: String, _ tensor: Tensor) {
@@ -80,15 +90,7 @@ package final class Archive {
 
     /// - Parameter range: others, but for NaN, are not brought back; nil for all that there are.
     package func real(_ name: String, _ number: inout Double, in range: ClosedRange<Double>? = nil) {
-        var brought = number
-        value(name, &brought)
-        guard failure == nil, isRestoring else { return }
-        if let range, !brought.isNaN, !range.contains(brought) {
-            failure = DaflError(
-                .format, "\(prefix)\(name) is \(brought); it must be from \(range.lowerBound) to \(range.upperBound)")
-            return
-        }
-        number = brought
+        value(name, &number, in: range) { $0.isNaN }
     }
 
     /// As many as there are.
@@ -103,15 +105,7 @@ package final class Archive {
 
     /// - Parameter range: others are not brought back: an archive may be a file that a stranger made.
     package func whole(_ name: String, _ number: inout Int, in range: ClosedRange<Int>) {
-        var brought = number
-        value(name, &brought)
-        guard failure == nil, isRestoring else { return }
-        guard range.contains(brought) else {
-            failure = DaflError(
-                .format, "\(prefix)\(name) is \(brought); it must be from \(range.lowerBound) to \(range.upperBound)")
-            return
-        }
-        number = brought
+        value(name, &number, in: range) { _ in false }
     }
 
     package func flag(_ name: String, _ flag: inout Bool) {

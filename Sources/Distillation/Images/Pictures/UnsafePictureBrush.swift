@@ -262,11 +262,16 @@ struct UnsafePictureBrush {
         for i in 0..<count { plane[i] = (plane[i] - mean) * scale }
     }
 
+    /// From `least` to `most` of the shorter side, where p(r) is as r^-(power + 1).
+    private mutating func radius(least: Float, most: Float, power: Float) -> Float {
+        let share = 1 - random.nextUniform() * (1 - powf(least / most, power))
+        return max(1, Float(min(height, width)) * least * powf(share, -1 / power))
+    }
+
     /// Writes to `mask` what is between a diamond, an ellipse and a box, with bumps in its outline in many cases, and at times
     /// translucent. Sizes and place are those of `coverShape`, and so is what it returns.
     private mutating func coverBlob(least: Float, most: Float, power: Float, spread: Float) -> Range<Int> {
-        let share = 1 - random.nextUniform() * (1 - powf(least / most, power))
-        let radius = max(1, Float(min(height, width)) * least * powf(share, -1 / power))
+        let radius = radius(least: least, most: most, power: power)
         let other = max(0.8, radius * uniform(0.25, 1))
         let angle = uniform(0, .pi), margin = (1 - spread) / 2
         let x = uniform(margin * Float(width), (1 - margin) * Float(width))
@@ -350,9 +355,7 @@ struct UnsafePictureBrush {
     /// Writes a shape to `mask`, with radii from `least` to `most` of the shorter side, where p(r) is as r^-(power + 1). Returns
     /// the pixels of the rows that it reaches, which alone are written.
     private mutating func coverShape(least: Float, most: Float, power: Float) -> Range<Int> {
-        let side = Float(min(height, width))
-        let share = 1 - random.nextUniform() * (1 - powf(least / most, power))
-        let radius = max(1, side * least * powf(share, -1 / power)), other = max(1, radius * uniform(0.4, 1))
+        let radius = radius(least: least, most: most, power: power), other = max(1, radius * uniform(0.4, 1))
         let angle = uniform(0, .pi), (x, y) = (uniform(0, Float(width)), uniform(0, Float(height)))
         let (cosine, sine) = (cosf(angle), sinf(angle))
         let isBox = random.nextUniform() < 0.4, sharpness = sharpness()
