@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Data flows one way: numerics, networks, training, distillation, checkpoints, the C boundary; files on disk stand beside.
+// Data flows one way: numerics, networks, training, distillation, checkpoints, the C boundary; compression stands
+// beside distillation, and files on disk beside all.
 let package = Package(
     name: "dafl",
     products: [
@@ -26,8 +27,9 @@ let package = Package(
             ]),
         .target(name: "Training", dependencies: ["Networks"]),
         .target(name: "Distillation", dependencies: ["Training"]),
+        .target(name: "Compression", dependencies: ["Training"]),
         .target(name: "Checkpoints", dependencies: ["Distillation", "Formats", "CDafl"]),
-        .target(name: "CBoundary", dependencies: ["Checkpoints", "CDafl", "HostFloatingPoint"], exclude: ["dafl.h.template"]),
+        .target(name: "CBoundary", dependencies: ["Checkpoints", "Compression", "CDafl", "HostFloatingPoint"], exclude: ["dafl.h.template"]),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/Support"),
@@ -35,6 +37,7 @@ let package = Package(
         .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression", "Formats", "TestSupport"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
         .testTarget(
             name: "DistillationTests", dependencies: ["Distillation", "Formats"], exclude: ["Fixtures"]),

@@ -386,6 +386,59 @@ dafl_status dafl_network_train(dafl_network *network, const float *images, const
 /* Frees a network. NULL is allowed. */
 void dafl_network_destroy(dafl_network *network);
 
+/* ------------------------------------------------------------------------------------------------------- compression */
+
+/*
+ * Called by dafl_network_compress with the share of its work that is done, from 0 to 1, which is an estimate. 0 goes on; any
+ * other number stops the work and comes back from dafl_network_compress unchanged.
+ */
+typedef int (*dafl_compression_fn)(void *user_data, double done);
+
+/*
+ * How dafl_network_compress makes a network smaller. Filled by dafl_compression_options_init with zeros, which mean no way of it;
+ * several are taken one after the other, in this order.
+ */
+typedef struct dafl_compression_options {
+    size_t struct_size;
+    /* Each linear layer and convolution becomes two thinner ones, by a singular value decomposition (Denton et al.,
+     * NIPS 2014): a linear layer through so many numbers; a convolution through so many channels, by its own kernel
+     * and one of 1 x 1, or by columns and rows of its kernel (Jaderberg et al., BMVC 2014), whichever loses less.
+     * Layers that would not become cheaper stay. 0 to 2^30; default 0. */
+    int64_t rank;
+    /* The same, with the fewest for each layer that keep this share of its squared singular values. 0 to 1; default
+     * 0. */
+    double energy;
+    /* The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that
+     * together they lose the least. 0 to 1; default 0. */
+    double multiply_adds;
+    /* 0: as many as the processors that this process may use. 0 to 1024; default 0. */
+    int64_t threads;
+    /* Called from time to time; may be NULL. */
+    dafl_compression_fn on_progress;
+    /* Handed to on_progress. */
+    void *user_data;
+} dafl_compression_options;
+
+/*
+ * Fills in the defaults.
+ *
+ * struct_size: sizeof the caller's struct.
+ */
+dafl_status dafl_compression_options_init(dafl_compression_options *options, size_t struct_size);
+
+/*
+ * Makes a smaller network of a trained one by what its weights tell, without data. What that costs in accuracy, a
+ * distillation repairs: with the network as it was for a teacher, and the smaller one as the option student_network.
+ *
+ * network: stays as it is.
+ * options: initialised before with dafl_compression_options_init.
+ * out: the smaller network, to be destroyed with dafl_network_destroy; NULL on failure.
+ * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of its range or a goal that cannot be reached, when no way is
+ *   asked for, and for weights that are not finite; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for;
+ *   DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
+ */
+dafl_status dafl_network_compress(dafl_network *network, const dafl_compression_options *options, dafl_network **out);
+
 /* ------------------------------------------------------------------------------------------------------ distillation */
 
 /*

@@ -1,4 +1,5 @@
 import CDafl
+import Compression
 import Distillation
 import Training
 
@@ -20,6 +21,15 @@ extension dafl_tensor: VersionedStruct {
 extension dafl_train_options: VersionedStruct {
     static var firstSize: Int { 88 }
     static var defaults: Self { SupervisedTraining().inC }
+}
+
+extension dafl_compression_options: VersionedStruct {
+    static var firstSize: Int { MemoryLayout<Self>.size }
+    static var defaults: Self {
+        var defaults = Self()
+        OptionFields.write(Compression(), to: &defaults)
+        return defaults
+    }
 }
 
 extension dafl_teacher: VersionedStruct {

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from ._config import read_config, write_config
 from ._distill import distill
+from ._options import Ways
 from ._units import InputUnits
 from ._version import __version__
 from .distillation import Distillation, Options, Progress
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InputUnits", "InvalidArgument",
     "Network", "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
-    "Unsupported", "__version__", "distill", "jax", "onnx", "read_config", "sklearn", "torch", "viz",
+    "Unsupported", "Ways", "__version__", "distill", "jax", "onnx", "read_config", "sklearn", "torch", "viz",
     "write_config",
 ]
 

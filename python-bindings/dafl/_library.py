@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import errors
-from ._c_types import (Floats as Floats, Handle as Handle, Labels as Labels, LogFunction as LogFunction,
+from ._c_types import (CompressionFunction as CompressionFunction, Floats as Floats, Handle as Handle, Labels as Labels,
+                       LogFunction as LogFunction,
                        TeacherBackwardFunction as TeacherBackwardFunction, TeacherForwardFunction as TeacherForwardFunction,
                        TeacherRegularizerFunction as TeacherRegularizerFunction, EpochFunction as EpochFunction,
                        TrainStepFunction as TrainStepFunction)
-from ._options import DistillationOptions as DistillationOptions, TrainOptions as TrainOptions
+from ._options import (CompressionOptions as CompressionOptions, DistillationOptions as DistillationOptions,
+                       TrainOptions as TrainOptions)
 from ._version import __version__
 
 class NetworkInfo(Structure):
@@ -123,6 +125,8 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_train_options_init": (c_int, [POINTER(TrainOptions), c_size_t]),
     "dafl_network_train": (c_int, [Handle, Floats, Labels, c_int64, POINTER(TrainOptions)]),
     "dafl_network_destroy": (None, [Handle]),
+    "dafl_compression_options_init": (c_int, [POINTER(CompressionOptions), c_size_t]),
+    "dafl_network_compress": (c_int, [Handle, POINTER(CompressionOptions), POINTER(Handle)]),
     "dafl_teacher_init": (c_int, [POINTER(Teacher), c_size_t]),
     "dafl_distillation_options_init": (c_int, [POINTER(DistillationOptions), c_size_t]),
     "dafl_distillation_options_preset": (c_int, [POINTER(DistillationOptions), c_char_p]),

@@ -42,7 +42,7 @@ extension Graph {
     }
 
     /// Those whose weights another node has too.
-    var sharingNodes: Set<String> {
+    package var sharingNodes: Set<String> {
         var names: Set<String> = []
         for node in nodes {
             guard case .text(let owner) = node.attributes["weights_of"] else { continue }

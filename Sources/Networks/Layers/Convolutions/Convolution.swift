@@ -6,7 +6,7 @@ import Numerics
 package final class Convolution: Layer {
     package let weight: Parameter
     package let bias: Parameter?
-    let geometry: ConvolutionGeometry
+    package let geometry: ConvolutionGeometry
 
     /// Those of `ConvolutionGeometry`; `bias`, true.
     init(_ blueprint: Blueprint) throws {

@@ -2,14 +2,14 @@ import LaneKernels
 import Numerics
 
 /// How the taps of a convolution lie on an image, in either direction, and which channels they connect.
-struct ConvolutionGeometry {
-    let inputs: Int
-    let outputs: Int
-    let kernel: Extent
-    let stride: Extent
-    let padding: Border
-    let dilation: Extent
-    let groups: Int
+package struct ConvolutionGeometry {
+    package let inputs: Int
+    package let outputs: Int
+    package let kernel: Extent
+    package let stride: Extent
+    package let padding: Border
+    package let dilation: Extent
+    package let groups: Int
 
     /// `outputs`, `kernel`; `stride`, 1; `padding`, 0; `dilation`, 1; `groups`, 1, which divides inputs and outputs: as many as
     /// inputs make a depthwise convolution.

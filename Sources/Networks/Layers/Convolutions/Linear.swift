@@ -6,7 +6,8 @@ package final class Linear: Layer {
     package let bias: Parameter?
     private let inputs: Int
     private let outputs: Int
-    let positions: Int
+    /// At which it works: 1, or all but the last dimension's.
+    package let positions: Int
     private let shape: Shape
 
     /// `outputs`; `bias`, true; `axis`, "all" of the input flattened, or "last": the same weights at every place of the

@@ -1,0 +1,25 @@
+import Training
+
+extension Compression: OptionTable {
+    /// In the order of `dafl_compression_options`, whose end is the place for new ones. Ways that are 0 are not taken.
+    package static var table: [Option<Compression>] {
+        [
+            /// Each linear layer and convolution becomes two thinner ones, by a singular value decomposition (Denton et al., NIPS
+            /// 2014): a linear layer through so many numbers; a convolution through so many channels, by its own kernel and one of
+            /// 1 x 1, or by columns and rows of its kernel (Jaderberg et al., BMVC 2014), whichever loses less. Layers that would
+            /// not become cheaper stay.
+            .whole("rank", \.rank, 0...1 << 30, 0),
+            /// The same, with the fewest for each layer that keep this share of its squared singular values.
+            .real("energy", \.energy, 0...1, 0),
+            /// The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that together
+            /// they lose the least.
+            .real("multiply_adds", \.multiplyAdds, 0...1, 0),
+            /// 0: as many as the processors that this process may use.
+            .whole("threads", \.threads, 0...1024, 0),
+            /// Called from time to time; may be NULL.
+            .host("on_progress", "dafl_compression_fn"),
+            /// Handed to on_progress.
+            .host("user_data", "void *"),
+        ]
+    }
+}

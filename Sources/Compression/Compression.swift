@@ -1,0 +1,53 @@
+import Networks
+import Numerics
+import Training
+
+/// Makes a trained network smaller by what its weights tell, without data. What that costs, distillation repairs: with the
+/// network as it was for a teacher, and the smaller one for a student that starts as it is.
+///
+///     var compression = Compression()
+///     compression.multiplyAdds = 0.5
+///     let smaller = try compression.applied(to: network, compute)
+///
+/// `Compression+Table.swift` says what each way is. Several ways are applied in the order of the table.
+package struct Compression {
+    package var rank = 0
+    package var energy = 0.0
+    package var multiplyAdds = 0.0
+    package var threads = 0
+
+    package init() { reset() }
+
+    /// - Parameter onProgress: told the share of the work that is done, from time to time, on the caller's thread; what it throws
+    ///   ends the work.
+    /// - Throws: `invalidArgument` when a way is out of its range, when none is asked for, or when the network has weights that are
+    ///   not finite; `unsupported` for a network that a way can do nothing for; `outOfMemory`.
+    package func applied(
+        to network: Network, _ compute: Compute, onProgress: (Double) throws -> Void = { _ in }
+    ) throws -> Network {
+        try requireInRange()
+        for parameter in network.parameters { try parameter.requireAllowed(or: .invalidArgument) }
+        let ways = try ways
+        guard !ways.isEmpty else { throw DaflError(.invalidArgument, "nothing is asked of the compression: every way is 0") }
+        var result = network
+        for (done, way) in ways.enumerated() {
+            result = try way(result, compute) { try onProgress((Double(done) + $0) / Double(ways.count)) }
+        }
+        return result
+    }
+
+    private typealias Way = (Network, Compute, (Double) throws -> Void) throws -> Network
+
+    private var ways: [Way] {
+        get throws {
+            var ways: [Way] = []
+            let goals = [rank > 0 ? LowRank.Goal.rank(rank) : nil, energy > 0 ? .energy(energy) : nil,
+                multiplyAdds > 0 ? .multiplyAdds(multiplyAdds) : nil].compactMap { $0 }
+            guard goals.count <= 1 else {
+                throw DaflError(.invalidArgument, "only one of rank, energy and multiply_adds can say how far a network is factorised")
+            }
+            for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
+            return ways
+        }
+    }
+}
