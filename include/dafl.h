@@ -274,6 +274,16 @@ dafl_status dafl_network_save(dafl_network *network, const char *path);
 dafl_status dafl_network_save_onnx(dafl_network *network, const char *path, int64_t softmax);
 
 /*
+ * Writes a network to a safetensors file of its own kind, in which zeros and shared weights, as dafl_network_compress
+ * makes them, take few bits, by Huffman codes. dafl_network_load reads it; other tools do not. docs/compression.md has
+ * the format.
+ *
+ * path: of the file; its folder must exist.
+ * Returns: as dafl_network_save.
+ */
+dafl_status dafl_network_save_compressed(dafl_network *network, const char *path);
+
+/*
  * Folds batch normalisations into the convolutions and linear layers that they follow: a network with the same outputs,
  * to about 1e-5 of the largest, in fewer steps. For use, not for more training.
  *
@@ -411,6 +421,16 @@ typedef struct dafl_compression_options {
     /* The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that
      * together they lose the least. 0 to 1; default 0. */
     double multiply_adds;
+    /* The share of the weights of linear layers and convolutions that become zero, those that are already among
+     * them; the smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation
+     * with student_keeps "zeros" repairs what that costs; several rounds of both go further than one. 0 to 1;
+     * default 0. */
+    double prune;
+    /* Each layer's weights, but for zeros, become 2^bits values, by k-means (Han et al., ICLR 2016). student_keeps
+     * "values" tunes them. dafl_network_save_compressed writes such a network to a small file. 0 to 12; default 0. */
+    int64_t bits;
+    /* The same for convolutions, where they are to have more; 0: as bits. 0 to 12; default 0. */
+    int64_t convolution_bits;
     /* 0: as many as the processors that this process may use. 0 to 1024; default 0. */
     int64_t threads;
     /* Called from time to time; may be NULL. */
@@ -702,6 +722,11 @@ typedef struct dafl_distillation_options {
      * "teacher" for images of several channels that are drawn, where the layers are such that it can be, and
      * max_teacher_queries does not count; else "new". "auto", "teacher" or "new"; "auto" | "new". */
     const char *student_start;
+    /* Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so
+     * that a pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared
+     * ones stay shared; they move together. "nothing": every weight learns. "nothing", "zeros" or "values"; default
+     * "nothing". */
+    const char *student_keeps;
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */

@@ -182,6 +182,7 @@ public:
     void save_onnx(const std::string &path, int64_t softmax = -1) const {
         check(dafl_network_save_onnx(get(), path.c_str(), softmax));
     }
+    void save_compressed(const std::string &path) const { check(dafl_network_save_compressed(get(), path.c_str())); }
     Network fold() const { return made(dafl_network_fold, get()); }
 
     NetworkInfo describe() const { return detail::filled<NetworkInfo>(dafl_network_describe, get()); }

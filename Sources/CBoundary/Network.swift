@@ -177,6 +177,20 @@ public func dafl_network_save_onnx(_ network: NetworkHandle?, _ path: UnsafePoin
     }
 }
 
+/// Writes a network to a safetensors file of its own kind, in which zeros and shared weights, as `dafl_network_compress` makes
+/// them, take few bits, by Huffman codes. `dafl_network_load` reads it; other tools do not. docs/compression.md has the format.
+///
+/// - Parameter path: of the file; its folder must exist.
+/// - Returns: as `dafl_network_save`.
+@c @implementation
+public func dafl_network_save_compressed(_ network: NetworkHandle?, _ path: UnsafePointer<CChar>?) -> dafl_status {
+    answering {
+        try using(network, "network", as: NetworkObject.self, .shared) { object in
+            try object.network.savePacked(path: requirePath(path, "path"))
+        }
+    }
+}
+
 /// Folds batch normalisations into the convolutions and linear layers that they follow: a network with the same outputs, to
 /// about 1e-5 of the largest, in fewer steps. For use, not for more training.
 ///

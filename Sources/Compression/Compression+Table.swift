@@ -14,6 +14,15 @@ extension Compression: OptionTable {
             /// The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that together
             /// they lose the least.
             .real("multiply_adds", \.multiplyAdds, 0...1, 0),
+            /// The share of the weights of linear layers and convolutions that become zero, those that are already among them; the
+            /// smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation with
+            /// student_keeps "zeros" repairs what that costs; several rounds of both go further than one.
+            .real("prune", \.prune, 0...1, 0),
+            /// Each layer's weights, but for zeros, become 2^bits values, by k-means (Han et al., ICLR 2016). student_keeps "values"
+            /// tunes them. `dafl_network_save_compressed` writes such a network to a small file.
+            .whole("bits", \.bits, 0...12, 0),
+            /// The same for convolutions, where they are to have more; 0: as bits.
+            .whole("convolution_bits", \.convolutionBits, 0...12, 0),
             /// 0: as many as the processors that this process may use.
             .whole("threads", \.threads, 0...1024, 0),
             /// Called from time to time; may be NULL.

@@ -14,6 +14,9 @@ package struct Compression {
     package var rank = 0
     package var energy = 0.0
     package var multiplyAdds = 0.0
+    package var prune = 0.0
+    package var bits = 0
+    package var convolutionBits = 0
     package var threads = 0
 
     package init() { reset() }
@@ -47,6 +50,16 @@ package struct Compression {
                 throw DaflError(.invalidArgument, "only one of rank, energy and multiply_adds can say how far a network is factorised")
             }
             for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
+            if prune > 0 { ways.append { [prune] network, _, _ in try Pruning.pruned(network, share: prune) } }
+            guard bits > 0 || convolutionBits == 0 else {
+                throw DaflError.invalid("convolution_bits", convolutionBits, "0 where bits is 0")
+            }
+            if bits > 0 {
+                let ofConvolutions = convolutionBits > 0 ? convolutionBits : bits
+                ways.append { [bits] network, _, _ in
+                    try WeightSharing.shared(network, bits: bits, convolutionBits: ofConvolutions)
+                }
+            }
             return ways
         }
     }

@@ -25,6 +25,10 @@ extension Network {
         let path = file.path
         return try naming(path) {
             let network = try named.map { try $0.requiringNoOther(in: file) } ?? planned(by: file)
+            if file.isPacked {
+                try network.unpack(file)
+                return network
+            }
             // All are checked before the first is read, so that weights which the file does not have are never touched.
             let entries = try network.entries(in: file)
             for (parameter, entry) in zip(network.parameters, entries) {
@@ -84,15 +88,20 @@ extension Network {
     /// - Throws: `io`, `invalidArgument` when a number is not allowed, `unsupported` for an architecture of more than
     ///   4096 characters.
     package func save(path: String) throws {
+        var metadata = try metadata()
+        // Tools of the PyTorch world look for it before they trust the names and layouts.
+        metadata["format"] = "pt"
+        try SafetensorsFile.write(path: path, metadata: metadata, tensors: parameters.map { ($0.name, $0.value) })
+    }
+
+    /// What the file of a network says of it, once its numbers are found to be allowed.
+    func metadata() throws -> [String: String] {
         for parameter in parameters { try parameter.requireAllowed(or: .invalidArgument) }
         guard architecture.map(Self.isSavable) ?? true else {
             throw DaflError(
                 .unsupported, "an architecture of more than \(Self.longestArchitecture) characters is not saved")
         }
-        let key = architecture == nil ? Self.graphKey : Self.architectureKey
-        // Tools of the PyTorch world look for a "format" before they trust the names and layouts.
-        try SafetensorsFile.write(
-            path: path, metadata: [key: description, "format": "pt"], tensors: parameters.map { ($0.name, $0.value) })
+        return [architecture == nil ? Self.graphKey : Self.architectureKey: description]
     }
 }
 

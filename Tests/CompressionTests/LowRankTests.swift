@@ -66,34 +66,6 @@ import Testing
 }
 
 @Suite struct LowRankTests {
-    private let compute: Compute
-    init() throws { compute = try Compute(threads: 2) }
-
-    private func network(_ architecture: String) throws -> Network {
-        let network = try Network(architecture: architecture)
-        var random = Philox(seed: 1, stream: .weights)
-        network.initialise(&random)
-        return network
-    }
-
-    private func compressed(_ network: Network, _ set: (inout Compression) -> Void) throws -> Network {
-        var compression = Compression()
-        set(&compression)
-        return try compression.applied(to: network, compute)
-    }
-
-    /// Answers to images of noise.
-    private func outputs(_ network: Network) throws -> [Float] {
-        let input = try Batch(samples: 5, shape: network.inputShape)
-        var random = Philox(seed: 9, stream: .noise)
-        for sample in 0..<5 {
-            for i in 0..<input.elements { input[sample, i] = random.nextUniform() - 0.5 }
-        }
-        let pass = try Pass(network, input: input, compute)
-        pass.forward()
-        return (0..<5).flatMap { sample in (0..<pass.output.elements).map { pass.output[sample, $0] } }
-    }
-
     @Test("With nearly all of the energy the answers stay as they are", arguments: ["lenet5-half", "mlp-20-30-7", "dscnn"])
     func nearlyAll(architecture: String) throws {
         let network = try network(architecture)

@@ -25,6 +25,7 @@ import logging
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ._compress import compress
 from ._config import read_config, write_config
 from ._distill import distill
 from ._options import Ways
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InputUnits", "InvalidArgument",
     "Network", "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
-    "Unsupported", "Ways", "__version__", "distill", "jax", "onnx", "read_config", "sklearn", "torch", "viz",
+    "Unsupported", "Ways", "__version__", "compress", "distill", "jax", "onnx", "read_config", "sklearn", "torch", "viz",
     "write_config",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m dafl distill`, `convert`, `inspect`, `generate` and `evaluate`.
+"""The command line: `python -m dafl distill`, `compress`, `convert`, `inspect`, `generate` and `evaluate`.
 
 Results go to stdout, as a table or with --json as one object; progress and failures go to stderr. The exit code is 0 for
 success, 1 for a failure, told in a sentence, and 2 for a wrong command line.
@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 
 from . import viz
+from ._compress import compress
 from ._config import read_config, write_config
 from ._distill import distill
 from ._layout import LAYOUTS
+from ._options import Ways
 from ._version import __version__
 from .distillation import Options, Progress
 from .errors import InvalidArgument, Unsupported
@@ -109,6 +111,20 @@ def parser() -> argparse.ArgumentParser:
                          help="arguments by their names, as --save-config writes them; those given here win")
     command.add_argument("--save-config", type=Path, metavar="FILE.toml",
                          help="write all that --config needs to do this run again")
+    command.add_argument("--no-progress", action="store_true", help="show nothing on the way")
+
+    command = add(commands, "compress", smaller, "make a network smaller without data")
+    command.add_argument("network", type=Path, metavar="IN", help="network (.onnx or .safetensors)")
+    command.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="where it goes (.onnx or .safetensors)")
+    command.add_argument("--to", type=way, action="append", required=True, metavar="WAY=NUMBER", dest="ways",
+                         help="a way of dafl.Ways and how far it goes: multiply_adds=0.5, energy=0.9, rank=8, prune=0.9, bits=5; "
+                              "repeatable, one after the other; several with commas between are taken at once: bits=5,"
+                              "convolution_bits=8")
+    command.add_argument("--repair", type=int, default=0, metavar="STEPS",
+                         help="steps of distillation after each, with the network as it was for a teacher (default: none)")
+    command.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                         help="an option of dafl.Options for the repair, such as seed=1; may be repeated")
+    command.add_argument("--input-shape", type=shape, metavar="C,H,W", help="where the file leaves sizes free")
     command.add_argument("--no-progress", action="store_true", help="show nothing on the way")
 
     command = add(commands, "convert", convert, "write a network in another format")
@@ -211,6 +227,18 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
         "agreement": None if math.isnan(now.agreement) else now.agreement,
         "queries": result.queries, "seconds": round(result.seconds, 1), "written": str(options.output),
     }, code
+
+
+def smaller(options: argparse.Namespace) -> tuple[Report, int]:
+    require_writable(options.output, ".safetensors", ".onnx")
+    network = Network.load(options.network, input_shape=options.input_shape)
+    small = compress(network, options.ways, repair=options.repair, progress=not options.no_progress, **dict(options.settings))
+    # Zeros and shared weights take little room only where they are packed.
+    packed = options.output.suffix != ".onnx" and any(way.keys() & {"prune", "bits"} for way in options.ways)
+    small.save(options.output, compressed=packed)
+    return {"parameters": small.info.parameters, "parameters_before": network.info.parameters,
+            "multiply_adds": small.info.multiply_adds, "multiply_adds_before": network.info.multiply_adds,
+            "bytes": options.output.stat().st_size, "written": str(options.output)}, 0
 
 
 def convert(options: argparse.Namespace) -> tuple[Report, int]:
@@ -373,10 +401,21 @@ def joined(arguments: Sequence[str]) -> list[str]:
 def setting(text: str) -> tuple[str, Any]:
     """NAME=VALUE with the value in the option's own type."""
     name, _, value = text.partition("=")
-    kind = typing.get_type_hints(Options).get(name)
+    return name, typed(Options, name, value)
+
+
+def typed(options: Any, name: str, value: str) -> Any:
+    """The value in the type that a TypedDict gives to the name."""
+    kind = typing.get_type_hints(options).get(name)
     if kind not in (str, int, float):
         raise argparse.ArgumentTypeError(f"{name!r} is no option of numbers or text")
-    return name, kind(value)
+    return kind(value)
+
+
+def way(text: str) -> dict[str, Any]:
+    """WAY=NUMBER, or several with commas between."""
+    ways = [one.partition("=") for one in text.split(",")]
+    return {name: typed(Ways, name, value) for name, _, value in ways}
 
 
 def sentence(error: Exception) -> str:

@@ -112,6 +112,7 @@ PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "dafl_network_load_memory": (c_int, [c_void_p, c_int64, POINTER(LoadOptions), POINTER(Handle)]),
     "dafl_network_save": (c_int, [Handle, c_char_p]),
     "dafl_network_save_onnx": (c_int, [Handle, c_char_p, c_int64]),
+    "dafl_network_save_compressed": (c_int, [Handle, c_char_p]),
     "dafl_network_fold": (c_int, [Handle, POINTER(Handle)]),
     "dafl_network_describe": (c_int, [Handle, POINTER(NetworkInfo)]),
     "dafl_network_graph": (c_int, [Handle, POINTER(c_char_p)]),

@@ -81,6 +81,7 @@ class DistillationOptions(Structure):
         ("checkpoint_seconds", c_double),
         ("checkpoint_steps", c_int64),
         ("student_start", c_char_p),
+        ("student_keeps", c_char_p),
     ]
 
 
@@ -90,6 +91,9 @@ class CompressionOptions(Structure):
         ("rank", c_int64),
         ("energy", c_double),
         ("multiply_adds", c_double),
+        ("prune", c_double),
+        ("bits", c_int64),
+        ("convolution_bits", c_int64),
         ("threads", c_int64),
         ("on_progress", CompressionFunction),
         ("user_data", c_void_p),
@@ -275,6 +279,11 @@ class Options(InputUnits, total=False):
     images of several channels that are drawn, where the layers are such that it can be, and max_teacher_queries does
     not count; else "new". "auto", "teacher" or "new"; "auto", in the preset "paper" "new"."""
 
+    student_keeps: str
+    """Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so that
+    a pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared ones stay
+    shared; they move together. "nothing": every weight learns. "nothing", "zeros" or "values"; default "nothing"."""
+
 
 class Ways(TypedDict, total=False):
     """Ways to make a network smaller, and how far they go; those that are left out are not taken."""
@@ -292,6 +301,18 @@ class Ways(TypedDict, total=False):
     multiply_adds: float
     """The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that
     together they lose the least. 0 to 1; default 0."""
+
+    prune: float
+    """The share of the weights of linear layers and convolutions that become zero, those that are already among them;
+    the smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation with
+    student_keeps "zeros" repairs what that costs; several rounds of both go further than one. 0 to 1; default 0."""
+
+    bits: int
+    """Each layer's weights, but for zeros, become 2^bits values, by k-means (Han et al., ICLR 2016). student_keeps
+    "values" tunes them. `dafl_network_save_compressed` writes such a network to a small file. 0 to 12; default 0."""
+
+    convolution_bits: int
+    """The same for convolutions, where they are to have more; 0: as bits. 0 to 12; default 0."""
 
     threads: int
     """0: as many as the processors that this process may use. 0 to 1024; default 0."""

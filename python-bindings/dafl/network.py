@@ -123,17 +123,21 @@ class Network:
     def __repr__(self) -> str:
         return f"dafl.Network({self.info.architecture!r})"
 
-    def save(self, path: str | os.PathLike[str], *, softmax: bool | None = None) -> None:
+    def save(self, path: str | os.PathLike[str], *, softmax: bool | None = None, compressed: bool = False) -> None:
         """Writes architecture and weights: to an ONNX file where the path ends in .onnx, else to a safetensors file.
 
         `softmax` is for ONNX: whether the file's outputs are probabilities; None for what the network remembers of the file
-        that it came from, and logits for one that came from none.
+        that it came from, and logits for one that came from none. `compressed` is for safetensors: zeros and shared weights, as
+        `compressed(prune=..., bits=...)` makes them, take few bits; `load` reads such a file, and other tools do not.
         """
         name = c_string(os.fspath(path))
         if os.fsdecode(path).lower().endswith(".onnx"):
+            if compressed:
+                raise ValueError("compressed is for files that do not end in .onnx")
             status = library.dafl_network_save_onnx(self._handle, name, -1 if softmax is None else int(softmax))
         elif softmax is None:
-            status = library.dafl_network_save(self._handle, name)
+            save = library.dafl_network_save_compressed if compressed else library.dafl_network_save
+            status = save(self._handle, name)
         else:
             raise ValueError("softmax is for files that end in .onnx")
         check(status, os.fspath(path))

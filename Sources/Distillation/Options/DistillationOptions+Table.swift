@@ -146,6 +146,10 @@ extension DistillationOptions: OptionTable {
             /// images of several channels that are drawn, where the layers are such that it can be, and max_teacher_queries
             /// does not count; else "new".
             .choice("student_start", \.studentStart, StudentStart.self, .auto, .new),
+            /// Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so that a
+            /// pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared ones stay
+            /// shared; they move together. "nothing": every weight learns.
+            .choice("student_keeps", \.studentKeeps, KeptKind.self, .nothing),
         ]
     }
 }

@@ -45,6 +45,7 @@ package struct DistillationOptions {
     /// 1 for yes.
     package var studentDropout = 0
     package var studentStart = StudentStart.auto
+    package var studentKeeps = KeptKind.nothing
     package var patience = 0
     package var checkpoint = ""
     package var checkpointSeconds = 0.0

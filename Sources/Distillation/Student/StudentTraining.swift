@@ -17,6 +17,7 @@ final class StudentTraining: Persistent {
     private let crossEntropy: CrossEntropy
     private let mimic: FeatureMimic?
     private let match: ActivationMatch?
+    private let kept: KeptWeights?
     private let optimizer: any Optimizer
     private let labelWeight: Double
     private let mimicWeight: Double
@@ -59,6 +60,7 @@ final class StudentTraining: Persistent {
         } else {
             mimic = nil
         }
+        kept = KeptWeights(options.studentKeeps, of: network)
         optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
     }
 
@@ -81,7 +83,9 @@ final class StudentTraining: Persistent {
         if let mimic, let features = targets.features { _ = mimic.evaluate(teacher: features, weight: mimicWeight) }
         if let match, !targets.watched.isEmpty { _ = match.evaluate(teacher: targets.watched) }
         pass.backward()
+        try kept?.constrain()
         optimizer.step(learningRate: learningRate)
+        kept?.settle()
         guard value.isFinite else {
             throw DaflError(.diverged, "the student's loss is \(value); its logits, the teacher's, or both are too large")
         }
