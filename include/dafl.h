@@ -711,7 +711,7 @@ typedef struct dafl_distillation_options {
      * be one of the same options, student and kind of teacher. A later write that fails is told to the log, leaves
      * the file as it was, and is tried again when the next one is due. Default "". */
     const char *checkpoint;
-    /* Between two of them; more where that is less than fifty times what the last one took to write. 0 to 1e9;
+    /* Between two of them; more where that is less than a hundred times what the last one took to write. 0 to 1e9;
      * default 60. */
     double checkpoint_seconds;
     /* In the place of seconds: every so many steps; 0: by time. From 0; default 0. */

@@ -3,7 +3,6 @@ import Formats
 import Glibc
 import Networks
 import Numerics
-import Synchronization
 import Training
 
 /// What a `dafl_network *` points to. Calls that read it, several at a time, each take a worker of their own.
@@ -11,13 +10,13 @@ final class NetworkObject: HandledObject {
     let network: Network
     private var threads = 0
     /// Those that no call has taken.
-    private let workers = Mutex<[Worker]>([])
+    private let workers = Locked<[Worker]>([])
     /// C strings that live as long as the network.
     private let architecture: UnsafeMutablePointer<CChar>?
     private let inputName: UnsafeMutablePointer<CChar>?
     private let outputName: UnsafeMutablePointer<CChar>?
     private let names: [UnsafeMutablePointer<CChar>?]
-    private let graphText = Mutex<UInt?>(nil)
+    private let graphText = Locked<UnsafeMutablePointer<CChar>?>(nil)
 
     init(_ network: Network) {
         self.network = network
@@ -30,17 +29,17 @@ final class NetworkObject: HandledObject {
     deinit {
         free(architecture)
         for name in names + [inputName, outputName] { free(name) }
-        graphText.withLock { free($0.flatMap { UnsafeMutableRawPointer(bitPattern: $0) }) }
+        graphText.withLock { free($0) }
     }
 
     /// Its graph in full as JSON, written when it is first asked for.
     func graph() throws -> UnsafePointer<CChar> {
         try graphText.withLock { text in
-            if let pointer = text.flatMap({ UnsafePointer<CChar>(bitPattern: $0) }) { return pointer }
+            if let text { return UnsafePointer(text) }
             guard let copy = strdup(network.fullGraph.json) else {
                 throw DaflError(.outOfMemory, "there is no memory for the network's description")
             }
-            text = UInt(bitPattern: copy)
+            text = copy
             return UnsafePointer(copy)
         }
     }

@@ -1,7 +1,6 @@
 import CDafl
 import Glibc
 import Numerics
-import Synchronization
 import Training
 
 /// Between options and the C struct that is made from their table: behind struct_size, every row is a field of eight bytes.
@@ -54,12 +53,12 @@ enum StaticText {
     /// Of one of the few texts that tables of options have; the same text has the same pointer.
     static func lasting(_ text: String) -> UnsafePointer<CChar>? {
         copies.withLock { copies in
-            if let copy = copies[text] { return UnsafePointer(bitPattern: copy) }
-            guard let copy = strdup(text) else { return nil }
-            copies[text] = UInt(bitPattern: copy)
-            return UnsafePointer(copy)
+            if let copy = copies[text] { return copy }
+            let copy = strdup(text).map { UnsafePointer($0) }
+            copies[text] = copy
+            return copy
         }
     }
 
-    private static let copies = Mutex<[String: UInt]>([:])
+    private static let copies = Locked<[String: UnsafePointer<CChar>]>([:])
 }

@@ -13,8 +13,9 @@ package final class AutomaticCheckpoint {
     private var tried = (step: 0, at: 0.0)
     /// The last one's, in seconds.
     private var cost = 0.0
-    /// So many times its cost passes between two of them, by time.
-    private static let leastShare = 50.0
+    /// So many times its cost passes between two of them, by time: all of them stay below 2 % of a run's time, the next one may cost
+    /// twice as much, of a bank that grows or on a disk that others use.
+    private static let leastPause = 100.0
 
     /// nil when the options ask for none.
     package init?(_ options: DistillationOptions) {
@@ -50,7 +51,7 @@ package final class AutomaticCheckpoint {
     package func saveIfDue(_ distillation: Distillation) {
         let step = distillation.progress.step
         let isDue = steps > 0
-            ? step - tried.step >= steps : monotonicSeconds() - tried.at >= max(seconds, Self.leastShare * cost)
+            ? step - tried.step >= steps : monotonicSeconds() - tried.at >= max(seconds, Self.leastPause * cost)
         if isDue || step == distillation.options.steps { saveOrTell(distillation) }
     }
 

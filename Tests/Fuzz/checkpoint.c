@@ -1,4 +1,4 @@
-/* Hostile checkpoints, of a run of 2 x 2 pictures whose teacher is a callback or a network. */
+/* Hostile checkpoints, of runs whose teacher is a callback of 2 x 2 pictures, or a network of four numbers or of pictures in colour. */
 #define _GNU_SOURCE
 #include "harness.h"
 
@@ -51,13 +51,33 @@ static int forward(void *user_data, int64_t count, const float *images, float *l
     return 0;
 }
 
+/* The networks of Tests/Fuzz/seeds, by how many features a file says that its teacher has. */
+static const struct {
+    const char *features, *text;
+} teachers[] = {
+    {"\"teacher.features\":\"3\"", "mlp-4-3-2"},
+    {"\"teacher.features\":\"4\"",
+     "{\"input\":[3,4,4],\"nodes\":[{\"kind\":\"convolution\",\"outputs\":4,\"kernel\":3,\"padding\":1},{\"kind\":\"relu\"},"
+     "{\"kind\":\"global_average_pool\"},{\"kind\":\"flatten\",\"name\":\"flat\"},{\"kind\":\"linear\",\"outputs\":2}],"
+     "\"feature\":\"flat\"}"},
+};
+
+static dafl_network *network_of(const uint8_t *data, size_t size) {
+    static dafl_network *networks[2];
+    for (int i = 0; i < 2; i++) {
+        if (!memmem(data, size, teachers[i].features, strlen(teachers[i].features))) continue;
+        if (!networks[i]) REQUIRE(dafl_network_create(teachers[i].text, 1, &networks[i]) == DAFL_OK);
+        return networks[i];
+    }
+    return NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t bytes[LARGEST_INPUT];
     if (size < 16 || size > LARGEST_INPUT) return 0;
     memcpy(bytes, data, size);
     /* Else nothing behind the checksum is ever reached, nor behind the version in a corpus that is older than the library. */
     unsigned choice = data[size - 1];
-    bool is_network = memmem(data, size, "\"teacher.features\":\"3\"", 22) != NULL;
     if (choice & 1) {
         char version[32], key[] = "\"version\":\"";
         int length = snprintf(version, sizeof version, "%d.%d\"", DAFL_VERSION_MAJOR, DAFL_VERSION_MINOR);
@@ -66,11 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint64_t sum = checksum(bytes, size - 8);
         memcpy(bytes + size - 8, &sum, 8);
     }
-    static dafl_network *network = NULL;
-    if (!network) REQUIRE(dafl_network_create("mlp-4-3-2", 1, &network) == DAFL_OK);
+    dafl_network *network = network_of(data, size);
     dafl_teacher teacher;
     REQUIRE(dafl_teacher_init(&teacher, sizeof teacher) == DAFL_OK);
-    if (is_network != (choice % 16 == 9)) {
+    if (network && choice % 16 != 9) {
         teacher.network = network;
     } else {
         teacher.input_shape[0] = 1, teacher.input_shape[1] = teacher.input_shape[2] = 2;

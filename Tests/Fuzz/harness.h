@@ -21,7 +21,10 @@ unsigned random_below(unsigned *seed, unsigned below);
 void memory_begin(void);
 void memory_end(size_t size, int64_t allowance);
 
-/* The answer of a call that reads something hostile: one of the documented errors, and a message with it. */
+/*
+ * The answer of a call that reads something hostile: one of the documented errors, and a message with it. How many were read without
+ * one is told at the end: where none was, little of the library was tried.
+ */
 void require_answer(dafl_status status, const void *out);
 
 /*

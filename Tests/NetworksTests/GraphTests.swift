@@ -113,4 +113,16 @@ import Testing
             #expect(error?.status == .invalidArgument)
         }
     }
+
+    @Test func nodesAreBounded() throws {
+        func chain(_ nodes: Int) throws -> Network {
+            try Network([2]) { graph in
+                for _ in 0..<nodes { graph.add(.tanh) }
+            }
+        }
+        #expect(try chain(8192).nodes.count == 8192)
+        let error = #expect(throws: DaflError.self) { try chain(8193) }
+        #expect(error?.status == .invalidArgument)
+        #expect(error?.description.contains("8193; it must be at most 8192") == true)
+    }
 }

@@ -266,8 +266,8 @@ class Options(InputUnits, total=False):
     as it was, and is tried again when the next one is due. Default ""."""
 
     checkpoint_seconds: float
-    """Between two of them; more where that is less than fifty times what the last one took to write. 0 to 1e9; default
-    60."""
+    """Between two of them; more where that is less than a hundred times what the last one took to write. 0 to 1e9;
+    default 60."""
 
     checkpoint_steps: int
     """In the place of seconds: every so many steps; 0: by time. From 0; default 0."""

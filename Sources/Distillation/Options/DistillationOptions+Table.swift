@@ -136,7 +136,7 @@ extension DistillationOptions: OptionTable {
             /// same options, student and kind of teacher. A later write that fails is told to the log, leaves the file as it was, and is
             /// tried again when the next one is due.
             .text("checkpoint", \.checkpoint, ""),
-            /// Between two of them; more where that is less than fifty times what the last one took to write.
+            /// Between two of them; more where that is less than a hundred times what the last one took to write.
             .real("checkpoint_seconds", \.checkpointSeconds, 0...1e9, 60),
             /// In the place of seconds: every so many steps; 0: by time.
             .whole("checkpoint_steps", \.checkpointSteps, 0...Int.max, 0),
