@@ -421,6 +421,13 @@ typedef struct dafl_compression_options {
     /* The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that
      * together they lose the least. 0 to 1; default 0. */
     double multiply_adds;
+    /* The share of channels and neurons between layers that stay, of each group that goes together: those of the
+     * largest weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). Batch
+     * normalisations are folded. 0 to 1; default 0. */
+    double channels;
+    /* The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and
+     * Babu, BMVC 2015). Batch normalisations are folded. 0 to 1; default 0. */
+    double merge;
     /* The share of the weights of linear layers and convolutions that become zero, those that are already among
      * them; the smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation
      * with student_keeps "zeros" repairs what that costs; several rounds of both go further than one. 0 to 1;

@@ -14,6 +14,13 @@ extension Compression: OptionTable {
             /// The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that together
             /// they lose the least.
             .real("multiply_adds", \.multiplyAdds, 0...1, 0),
+            /// The share of channels and neurons between layers that stay, of each group that goes together: those of the largest
+            /// weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). Batch normalisations
+            /// are folded.
+            .real("channels", \.channels, 0...1, 0),
+            /// The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and Babu,
+            /// BMVC 2015). Batch normalisations are folded.
+            .real("merge", \.merge, 0...1, 0),
             /// The share of the weights of linear layers and convolutions that become zero, those that are already among them; the
             /// smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation with
             /// student_keeps "zeros" repairs what that costs; several rounds of both go further than one.

@@ -14,6 +14,8 @@ package struct Compression {
     package var rank = 0
     package var energy = 0.0
     package var multiplyAdds = 0.0
+    package var channels = 0.0
+    package var merge = 0.0
     package var prune = 0.0
     package var bits = 0
     package var convolutionBits = 0
@@ -50,6 +52,10 @@ package struct Compression {
                 throw DaflError(.invalidArgument, "only one of rank, energy and multiply_adds can say how far a network is factorised")
             }
             for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
+            if channels > 0 {
+                ways.append { [channels] network, _, _ in try ChannelPruning.pruned(network, keeping: channels) }
+            }
+            if merge > 0 { ways.append { [merge] network, _, _ in try ChannelMerging.merged(network, share: merge) } }
             if prune > 0 { ways.append { [prune] network, _, _ in try Pruning.pruned(network, share: prune) } }
             guard bits > 0 || convolutionBits == 0 else {
                 throw DaflError.invalid("convolution_bits", convolutionBits, "0 where bits is 0")

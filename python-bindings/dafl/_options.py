@@ -91,6 +91,8 @@ class CompressionOptions(Structure):
         ("rank", c_int64),
         ("energy", c_double),
         ("multiply_adds", c_double),
+        ("channels", c_double),
+        ("merge", c_double),
         ("prune", c_double),
         ("bits", c_int64),
         ("convolution_bits", c_int64),
@@ -301,6 +303,15 @@ class Ways(TypedDict, total=False):
     multiply_adds: float
     """The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that
     together they lose the least. 0 to 1; default 0."""
+
+    channels: float
+    """The share of channels and neurons between layers that stay, of each group that goes together: those of the
+    largest weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). Batch
+    normalisations are folded. 0 to 1; default 0."""
+
+    merge: float
+    """The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and Babu,
+    BMVC 2015). Batch normalisations are folded. 0 to 1; default 0."""
 
     prune: float
     """The share of the weights of linear layers and convolutions that become zero, those that are already among them;

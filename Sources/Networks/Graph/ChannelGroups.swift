@@ -3,7 +3,7 @@
 /// A dimension of an activation is a row of parts; a part is a group's length, times the places that each of its
 /// channels takes there: 7 x 7 after an image was flattened. Groups that must be of equal length are made one; a group
 /// of which a node takes a piece is divided. What cannot be scaled is fixed.
-struct ChannelGroups {
+package struct ChannelGroups {
     struct Part {
         let group: Int
         let times: Int
@@ -39,19 +39,21 @@ struct ChannelGroups {
 
     // MARK: - Lengths
 
-    /// A dimension's length when groups that are not fixed have `width` times their channels.
-    func length(_ dimension: Dimension, width: Double = 1) -> Int {
+    /// How long a group is to be that is so long; asked for those that are not fixed.
+    typealias Sizes = (_ group: Int, _ length: Int) -> Int
+
+    /// A dimension's length when groups have other sizes.
+    func length(_ dimension: Dimension, _ sizes: Sizes = { $1 }) -> Int {
         switch dimension {
-        case .product(let factors): factors.reduce(1) { $0 * length($1, width: width) }
-        case .parts(let parts): parts.reduce(0) { $0 + length($1, width: width) }
+        case .product(let factors): factors.reduce(1) { $0 * length($1, sizes) }
+        case .parts(let parts): parts.reduce(0) { $0 + length($1, sizes) }
         }
     }
 
-    private func length(_ part: Part, width: Double) -> Int {
+    private func length(_ part: Part, _ sizes: Sizes = { $1 }) -> Int {
         switch states[part.group] {
-        case .length(let length, let isFixed):
-            part.times * (isFixed ? length : max(1, Int((Double(length) * width).rounded())))
-        case .divided(let parts): part.times * parts.reduce(0) { $0 + length($1, width: width) }
+        case .length(let length, let isFixed): part.times * (isFixed ? length : sizes(part.group, length))
+        case .divided(let parts): part.times * parts.reduce(0) { $0 + length($1, sizes) }
         }
     }
 
@@ -72,7 +74,7 @@ struct ChannelGroups {
         var (times, rest): ([Int: Int], Int) = ([:], 0)
         for part in whole(parts) {
             if isFixed(.parts([part])) {
-                rest += length(part, width: 1)
+                rest += length(part)
             } else {
                 times[part.group, default: 0] += part.times
             }
@@ -89,10 +91,10 @@ struct ChannelGroups {
     }
 
     /// One channel of a group, and the places that it takes in a dimension.
-    struct Channel: Equatable {
-        let group: Int
-        let index: Int
-        let times: Int
+    package struct Channel: Equatable {
+        package let group: Int
+        package let index: Int
+        package let times: Int
     }
 
     /// The channels of a dimension in their order; nil for a product.
@@ -103,8 +105,14 @@ struct ChannelGroups {
         }
     }
 
-    /// How many channels a group has at a width.
-    func length(of group: Int, width: Double) -> Int { length(Part(group: group, times: 1), width: width) }
+    /// Those that may become fewer, with their lengths.
+    var variable: [Int: Int] {
+        var all: [Int: Int] = [:]
+        for (group, state) in states.enumerated() {
+            if case .length(let length, isFixed: false) = state { all[group] = length }
+        }
+        return all
+    }
 
     // MARK: - What must be so
 
@@ -116,7 +124,7 @@ struct ChannelGroups {
         }
     }
 
-    private func length(of group: Int) -> Int { length(Part(group: group, times: 1), width: 1) }
+    private func length(of group: Int) -> Int { length(Part(group: group, times: 1)) }
 
     /// Two dimensions stay as long as each other.
     mutating func equate(_ a: Dimension, _ b: Dimension) {
@@ -133,7 +141,7 @@ struct ChannelGroups {
     private mutating func equate(_ a: [Part], _ b: [Part]) {
         var (left, right) = (whole(a), whole(b))
         while let a = left.first, let b = right.first {
-            let (lengthA, lengthB) = (length(a, width: 1), length(b, width: 1))
+            let (lengthA, lengthB) = (length(a), length(b))
             if lengthA == lengthB {
                 equate(a, b)
                 (left, right) = (Array(left.dropFirst()), Array(right.dropFirst()))
@@ -155,7 +163,7 @@ struct ChannelGroups {
             return
         }
         let times = leastCommonMultiple(a.times, b.times)
-        let common = part(length(a, width: 1) / times, isFixed: false)
+        let common = part(length(a) / times, isFixed: false)
         states[a.group] = .divided([Part(group: common.group, times: times / a.times)])
         states[b.group] = .divided([Part(group: common.group, times: times / b.times)])
     }
@@ -165,7 +173,7 @@ struct ChannelGroups {
     private mutating func divided(_ parts: [Part], at place: Int) -> [Part] {
         var (result, start) = ([Part](), 0)
         for part in whole(parts) {
-            let end = start + length(part, width: 1)
+            let end = start + length(part)
             defer { start = end }
             guard start < place, place < end else {
                 result.append(part)
@@ -197,7 +205,7 @@ struct ChannelGroups {
         for part in whole(parts) {
             if places.contains(start) || pieces.isEmpty { pieces.append([]) }
             pieces[pieces.count - 1].append(part)
-            start += length(part, width: 1)
+            start += length(part)
         }
         return pieces.map { .parts($0) }
     }
@@ -233,14 +241,14 @@ struct ChannelGroups {
         guard case .parts(let parts) = dimension else { return nil }
         let all = whole(parts)
         let common = all.map { leastCommonMultiple($0.times, times) }
-        guard zip(all, common).allSatisfy({ length($0, width: 1) % $1 == 0 }) else { return nil }
+        guard zip(all, common).allSatisfy({ length($0) % $1 == 0 }) else { return nil }
         return .parts(
             zip(all, common).flatMap { part, common -> [Part] in
                 // The same group twice has been divided by its first part.
                 whole([part]).map { part in
                     guard common > part.times else { return Part(group: part.group, times: part.times / times) }
                     let isFixed = isFixed(.parts([part]))
-                    let inner = self.part(length(part, width: 1) / common, isFixed: isFixed)
+                    let inner = self.part(length(part) / common, isFixed: isFixed)
                     states[part.group] = .divided([Part(group: inner.group, times: common / part.times)])
                     return Part(group: inner.group, times: common / times)
                 }

@@ -68,7 +68,7 @@ extension Graph {
     }
 
     /// Without the nodes that the output does not depend on.
-    func needed() throws -> Graph {
+    package func needed() throws -> Graph {
         var graph = self
         let last = last
         graph.nodes = try GraphPlan(self).places.map { nodes[$0] }
@@ -77,7 +77,7 @@ extension Graph {
     }
 
     /// What each node puts out, and the input's.
-    func shapes() throws -> [String: [Int]] {
+    package func shapes() throws -> [String: [Int]] {
         let network = try Network(self)
         var shapes = [Graph.input: network.inputShape.dimensions]
         for node in network.nodes { shapes[node.name] = node.outputShape.dimensions }

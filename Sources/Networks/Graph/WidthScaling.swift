@@ -2,7 +2,7 @@
 /// kind of node, in `dimensions(of:)`.
 ///
 /// Only nodes that a network could be made of get here, so attributes have the types that their layers read.
-struct WidthScaling {
+package struct WidthScaling {
     typealias Dimension = ChannelGroups.Dimension
 
     private let graph: Graph
@@ -23,38 +23,43 @@ struct WidthScaling {
     /// - Parameters:
     ///   - graph: without nodes that the output does not depend on.
     ///   - shapes: of what each node puts out, and the input's.
-    init(_ graph: Graph, shapes: [String: [Int]]) {
+    package init(_ graph: Graph, shapes: [String: [Int]]) {
         (self.graph, self.shapes) = (graph, shapes)
         dimensions[Graph.input] = groups.fixed(graph.inputShape)
         for place in graph.nodes.indices { dimensions[graph.nodes[place].name] = dimensions(of: place) }
         for dimension in dimensions[graph.output ?? graph.last] ?? [] { groups.fix(dimension) }
     }
 
-    func scaled(by width: Double) -> Graph {
+    func scaled(by width: Double) -> Graph { scaled { Self.size($1, width) } }
+
+    /// How many channels there are at a width of so many.
+    static func size(_ channels: Int, _ width: Double) -> Int { max(1, Int((Double(channels) * width).rounded())) }
+
+    /// - Parameter sizes: how many channels each group is to have, of those it has.
+    package func scaled(_ sizes: (_ group: Int, _ length: Int) -> Int) -> Graph {
         var graph = graph
         for edit in edits {
             let value: Attribute =
                 switch edit.value {
-                case .length(let one): .integer(groups.length(one, width: width))
-                case .lengths(let all): .integers(all.map { groups.length($0, width: width) })
-                case .dividing(let one, let most):
-                    .integer(largestDivisor(of: groups.length(one, width: width), atMost: most))
+                case .length(let one): .integer(groups.length(one, sizes))
+                case .lengths(let all): .integers(all.map { groups.length($0, sizes) })
+                case .dividing(let one, let most): .integer(largestDivisor(of: groups.length(one, sizes), atMost: most))
                 }
             graph.nodes[edit.node].attributes[edit.attribute] = value
         }
         return graph
     }
 
+    /// The groups of channels that may become fewer, with how many channels they have.
+    package var variableGroups: [Int: Int] { groups.variable }
+
     /// The channels along each dimension of a node's weights, as far as these have one; nil for a node without weights, and
     /// where the channels cannot be told.
-    func channels(ofWeightsOf node: String) -> [[ChannelGroups.Channel]]? {
+    package func channels(ofWeightsOf node: String) -> [[ChannelGroups.Channel]]? {
         guard let all = weights[node] else { return nil }
         let channels = all.compactMap { groups.channels(of: $0) }
         return channels.count == all.count ? channels : nil
     }
-
-    /// How many channels of a group there are at a width.
-    func length(ofGroup group: Int, width: Double) -> Int { groups.length(of: group, width: width) }
 
     // MARK: - One rule for each kind
 

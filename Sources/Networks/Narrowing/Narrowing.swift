@@ -100,7 +100,7 @@ package final class Narrowing {
             sizes[channel.group] = max(sizes[channel.group] ?? 0, channel.index + 1)
         }
         for (group, size) in sizes.sorted(by: { $0.key < $1.key }) {
-            let count = scaling.length(ofGroup: group, width: width)
+            let count = scaling.variableGroups[group] == nil ? size : WidthScaling.size(size, width)
             guard count < size else {
                 kept[group] = Array(0..<size)
                 continue

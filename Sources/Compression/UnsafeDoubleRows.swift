@@ -36,6 +36,12 @@ final class DoubleRows {
         return sum.sum()
     }
 
+    /// Adds a row to another.
+    func add(_ i: Int, to j: Int) {
+        let (a, b) = (start(i), start(j))
+        for k in 0..<vectors { b[k] += a[k] }
+    }
+
     /// Turns two rows in their plane so that they are at right angles;
     /// returns the cosine, from 0 to 1, of the angle that they had.
     func rotate(_ i: Int, _ j: Int) -> Double {

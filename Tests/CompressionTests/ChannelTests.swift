@@ -1,0 +1,107 @@
+import Networks
+import Numerics
+import Testing
+
+@testable import Compression
+
+/// Channels taken out of networks: `ChannelPruning` and `ChannelMerging`.
+@Suite struct ChannelTests {
+    /// Of a layer's outputs, the second half is made the first times a factor, as far as weights and bias go.
+    private func double(_ layer: String, of network: Network, factor: Float = 1) throws {
+        for name in ["weight", "bias"] {
+            let tensor = try #require(network.parameter(named: "\(layer).\(name)")).value
+            let half = tensor.count / 2
+            for i in 0..<half { tensor[half + i] = tensor[i] * factor }
+        }
+    }
+
+    private func expectSame(_ a: Network, _ b: Network) throws {
+        for (a, b) in zip(try outputs(a), try outputs(b)) { #expect(abs(a - b) < 1e-4) }
+    }
+
+    /// Convolutions, a flattened image, linear layers.
+    private let layers = ["conv1", "conv2", "conv3", "fc1"]
+
+    @Test("Layers of which each channel is there twice are halved without a loss, by merging and by pruning")
+    func twins() throws {
+        let network = try network("lenet5")
+        for layer in layers where network.parameter(named: "\(layer).weight") != nil { try double(layer, of: network) }
+        let merged = try compressed(network) { $0.merge = 0.5 }
+        let pruned = try compressed(network) { $0.channels = 0.5 }
+        for smaller in [merged, pruned] {
+            #expect(smaller.parameterCount < network.parameterCount / 3)
+        }
+        try expectSame(network, merged)
+    }
+
+    @Test("A channel that is a multiple of another is found again in it, behind ReLU, pooling and flattening")
+    func multiples() throws {
+        var graph = Graph("one", input: [2, 9, 9])
+        graph.add(.convolution, "conv", ["outputs": 6, "kernel": 3])
+        graph.add(.relu)
+        graph.add(.maxPool, ["window": 2])
+        graph.add(.flatten)
+        graph.add(.linear, "fc", ["outputs": 4])
+        let network = try Network(graph)
+        var random = Philox(seed: 1, stream: .weights)
+        network.initialise(&random)
+        try double("conv", of: network, factor: 0.5)
+        let pruned = try compressed(network) { $0.channels = 0.5 }
+        #expect(pruned.parameter(named: "conv.weight")?.value.shape.dimensions == [3, 2, 3, 3])
+        #expect(pruned.parameter(named: "fc.weight")?.value.shape.dimensions == [4, 48])
+        try expectSame(network, pruned)
+    }
+
+    @Test("Where activations are no multiples, a channel has no successor of another size")
+    func sigmoids() throws {
+        var graph = Graph("one", input: [5])
+        graph.add(.linear, "a", ["outputs": 4])
+        graph.add(.sigmoid)
+        graph.add(.linear, "b", ["outputs": 3])
+        let network = try Network(graph)
+        var random = Philox(seed: 1, stream: .weights)
+        network.initialise(&random)
+        try double("a", of: network)
+        try expectSame(network, compressed(network) { $0.merge = 0.5 })
+        let pruned = try compressed(network) { $0.channels = 0.5 }
+        let (whole, rest) = (try #require(network.parameter(named: "b.weight")).value, try #require(pruned.parameter(named: "b.weight")).value)
+        let all = Set((0..<whole.count).map { whole[$0] })
+        #expect((0..<rest.count).allSatisfy { all.contains(rest[$0]) })
+    }
+
+    @Test("Merging goes by the pair of the least saliency, and one that took over can be taken over")
+    func order() throws {
+        var graph = Graph("one", input: [1])
+        graph.add(.linear, "a", ["outputs": 4, "bias": false])
+        graph.add(.relu)
+        graph.add(.linear, "b", ["outputs": 1, "bias": false])
+        let network = try Network(graph)
+        let (a, b) = (network.parameters[0].value, network.parameters[1].value)
+        for (i, value) in [Float(1), 1.1, 3, 10].enumerated() { a[i] = value }
+        for (i, value) in [Float(1), 2, 4, 0.01].enumerated() { b[i] = value }
+        // s = mean(a_j^2) d^2: 0 into 1 has 0.01, 3 into 2 has 0.0049, and goes first.
+        let three = try compressed(network) { $0.merge = 0.25 }
+        #expect((0..<3).map { three.parameters[1].value[$0] } == [1, 2, 4.01])
+        let two = try compressed(network) { $0.merge = 0.5 }
+        #expect((0..<2).map { two.parameters[0].value[$0] } == [1.1, 3])
+        #expect((0..<2).map { two.parameters[1].value[$0] } == [3, 4.01])
+        let one = try compressed(network) { $0.merge = 1 }
+        #expect(one.parameters[0].value.count == 1 && abs(one.parameters[1].value[0] - 7.01) < 1e-5)
+    }
+
+    @Test("Residual, depthwise and batch-normalised networks become smaller and run", arguments: ["resnet8", "mobilenet-v1", "dscnn"])
+    func architectures(name: String) throws {
+        let network = try network(name)
+        let pruned = try compressed(network) { $0.channels = 0.5 }
+        #expect(pruned.multiplyAdds < network.multiplyAdds / 2)
+        #expect(try outputs(pruned).allSatisfy { $0.isFinite })
+        // All channels: nothing but the folding.
+        try expectSame(network, compressed(network) { $0.channels = 1 })
+    }
+
+    @Test("What cannot be is refused in a sentence")
+    func refused() throws {
+        #expect(throws: DaflError.self) { try compressed(network("mlp-4-3")) { $0.channels = 0.5 } }
+        #expect(throws: DaflError.self) { try compressed(network("mlp-4-3-2")) { $0.merge = -0.1 } }
+    }
+}
