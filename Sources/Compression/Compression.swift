@@ -14,6 +14,11 @@ package struct Compression {
     package var rank = 0
     package var energy = 0.0
     package var multiplyAdds = 0.0
+    package var int8 = 0
+    package var equalisation = 0
+    package var biasCorrection = 0
+    /// That `int8` sees ranges of activations on.
+    package var images: CalibrationImages?
     package var threads = 0
 
     package init() { reset() }
@@ -47,6 +52,10 @@ package struct Compression {
                 throw DaflError(.invalidArgument, "only one of rank, energy and multiply_adds can say how far a network is factorised")
             }
             for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
+            if int8 == 1 {
+                let quantisation = Quantisation(equalises: equalisation == 1, correctsBiases: biasCorrection == 1)
+                ways.append { try quantisation.network(of: $0, images, $1, $2) }
+            }
             return ways
         }
     }

@@ -90,6 +90,11 @@ class CompressionOptions(Structure):
         ("rank", c_int64),
         ("energy", c_double),
         ("multiply_adds", c_double),
+        ("int8", c_int64),
+        ("equalisation", c_int64),
+        ("bias_correction", c_int64),
+        ("images", Floats),
+        ("image_count", c_int64),
         ("threads", c_int64),
         ("on_progress", CompressionFunction),
         ("user_data", c_void_p),
@@ -292,6 +297,24 @@ class Ways(TypedDict, total=False):
     multiply_adds: float
     """The same, with as many as this share of the network's multiply-adds allows, spread over the layers so that
     together they lose the least. 0 to 1; default 0."""
+
+    int8: int
+    """1: weights in eight bits with a step for each output channel, activations in eight bits with ranges seen on
+    `images`, biases in 32 bits; written to an ONNX file, ONNX Runtime computes it in whole numbers. Of a network that
+    rounds its activations already, as one that was trained after this, weights and biases are put back on their grids.
+    0 to 1; default 0."""
+
+    equalisation: int
+    """Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,
+    section 4.1). 0 to 1; default 1."""
+
+    bias_correction: int
+    """Of int8: 1 gives the outputs of each layer the means that they had on `images` (the same, section 4.2). 0 to 1;
+    default 1."""
+
+    images: Any
+    """Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
+    dafl_distillation_generate makes without data. Borrowed until the call returns."""
 
     threads: int
     """0: as many as the processors that this process may use. 0 to 1024; default 0."""

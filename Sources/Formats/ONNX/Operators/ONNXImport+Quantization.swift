@@ -37,9 +37,21 @@ extension ONNXImport {
             "high": .integer(range.upperBound),
         ]
         if quantisation.zero != 0 { attributes["zero"] = .integer(quantisation.zero) }
+        if isRounded(input.node, attributes) {
+            var same = input
+            same.quantisation = quantisation
+            return .activation(same)
+        }
         var result = input.computed(by: try add("fake_quantize", operation, [input.node], attributes))
         result.quantisation = quantisation
         return .activation(result)
+    }
+
+    /// Whether a node gives numbers that are rounded so already, as in files with QuantizeLinear behind every operator.
+    private func isRounded(_ node: String, _ attributes: [String: Attribute]) -> Bool {
+        guard let node = graph.nodes.last(where: { $0.name == node }) else { return false }
+        if node.kind == .fakeQuantize { return node.attributes == attributes }
+        return node.kind.picksNumbers && node.inputs.count == 1 && isRounded(node.inputs[0], attributes)
     }
 
     func dequantize(_ operation: ONNXOperator) throws -> ONNXValue {
