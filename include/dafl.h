@@ -416,6 +416,10 @@ typedef struct dafl_compression_options {
      * that rounds its activations already, as one that was trained after this, weights and biases are put back on
      * their grids. 0 to 1; default 0. */
     int64_t int8;
+    /* Of int8: how many bits of its eight a weight uses. With 8, sums of two products overflow 16 bits in ONNX
+     * Runtime on x64 processors without VNNI, unless its session has session.x64quantprecision; with 7 they do not.
+     * 7 to 8; default 7. */
+    int64_t weight_bits;
     /* Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,
      * section 4.1). 0 to 1; default 1. */
     int64_t equalisation;

@@ -15,6 +15,7 @@ package struct Compression {
     package var energy = 0.0
     package var multiplyAdds = 0.0
     package var int8 = 0
+    package var weightBits = 0
     package var equalisation = 0
     package var biasCorrection = 0
     /// That `int8` sees ranges of activations on.
@@ -53,7 +54,8 @@ package struct Compression {
             }
             for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
             if int8 == 1 {
-                let quantisation = Quantisation(equalises: equalisation == 1, correctsBiases: biasCorrection == 1)
+                let quantisation = Quantisation(
+                    weightBits: weightBits, equalises: equalisation == 1, correctsBiases: biasCorrection == 1)
                 ways.append { try quantisation.network(of: $0, images, $1, $2) }
             }
             return ways

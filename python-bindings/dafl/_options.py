@@ -91,6 +91,7 @@ class CompressionOptions(Structure):
         ("energy", c_double),
         ("multiply_adds", c_double),
         ("int8", c_int64),
+        ("weight_bits", c_int64),
         ("equalisation", c_int64),
         ("bias_correction", c_int64),
         ("images", Floats),
@@ -303,6 +304,11 @@ class Ways(TypedDict, total=False):
     `images`, biases in 32 bits; written to an ONNX file, ONNX Runtime computes it in whole numbers. Of a network that
     rounds its activations already, as one that was trained after this, weights and biases are put back on their grids.
     0 to 1; default 0."""
+
+    weight_bits: int
+    """Of int8: how many bits of its eight a weight uses. With 8, sums of two products overflow 16 bits in ONNX Runtime
+    on x64 processors without VNNI, unless its session has `session.x64quantprecision`; with 7 they do not. 7 to 8;
+    default 7."""
 
     equalisation: int
     """Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,

@@ -150,9 +150,9 @@ class Network:
             network.compressed(multiply_adds=0.5)
 
         `dafl.Ways` has the ways; several are taken one after the other, in its order. What that costs in accuracy, a distillation
-        repairs: `dafl.compress` does both. `int8=1` needs `images` [count, channels, height, width] in the network's own units, real
-        ones or those that `Distillation.generate` makes without data. `on_progress(share)` is told the share of the work that is done, and ends it when it
-        returns False.
+        repairs: `dafl.compress` does both. `int8=1` needs `images` [count, channels, height, width] in the network's own units,
+        real ones or those that `Distillation.generate` makes without data. `on_progress(share)` is told the share of the work
+        that is done, and ends it when it returns False.
         """
         options = initialised(CompressionOptions, "dafl_compression_options_init")
         given = dict(ways)

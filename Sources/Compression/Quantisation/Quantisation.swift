@@ -8,8 +8,9 @@ import Numerics
 /// through the rounding of activations. Of a network that rounds its activations already, only weights and biases are put
 /// on their grids: what training moved goes back, and a network that is in eight bits stays the same.
 struct Quantisation {
-    var equalises = true
-    var correctsBiases = true
+    var weightBits: Int
+    var equalises: Bool
+    var correctsBiases: Bool
 
     /// - Parameter images: that the ranges of activations and the shifts of means are seen on; nil only for a network that rounds
     ///   its activations already.
@@ -39,7 +40,7 @@ struct Quantisation {
 
         let layers = result.nodes.indices.filter { result.nodes[$0].weightAndBias != nil }
         var hasMoved = false
-        for index in layers { hasMoved = result.roundWeights(of: index) || hasMoved }
+        for index in layers { hasMoved = result.roundWeights(of: index, bits: weightBits) || hasMoved }
         // Of weights that have not moved there is nothing to correct.
         let correction = try correctsBiases && hasMoved ? images.map { try BiasCorrection(result, like: original, $0, compute) } : nil
         for (done, index) in layers.enumerated() {
@@ -72,11 +73,11 @@ struct Quantisation {
 
 extension Network {
     /// Puts a layer's weights on their grid; tells whether one has changed.
-    fileprivate func roundWeights(of index: Int) -> Bool {
+    fileprivate func roundWeights(of index: Int, bits: Int) -> Bool {
         guard let input = grid(readBy: index), let (weight, bias) = nodes[index].weightAndBias else { return false }
         let values = weight.value, outputs = values.shape[0], row = values.count / outputs
         let before = (0..<values.count).map { values[$0] }
-        WeightGrid.round(values, outputs: outputs)
+        WeightGrid.round(values, outputs: outputs, bits: bits)
         // Next to a bias that would be no whole number of 32 bits, weights are nothing.
         if let bias = bias?.value, let grid = WeightGrid(of: values, outputs: outputs) {
             for output in 0..<outputs where grid.scales[output] > 0 {
