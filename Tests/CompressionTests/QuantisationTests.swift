@@ -181,19 +181,24 @@ import Testing
 
     @Test("A range leaves out what is far from all others, holds 0, and has a step for what is always 0")
     func range() throws {
-        func grid(_ numbers: [Float]) throws -> ActivationGrid {
-            let batch = try Batch(samples: numbers.count, shape: Shape([1]))
-            for (sample, number) in numbers.enumerated() { batch[sample, 0] = number }
+        /// - Parameter times: how often each of the numbers is there, but for the last.
+        func grid(_ numbers: [Float], times: Int = 1) throws -> ActivationGrid {
+            let batches = try [numbers.dropLast(), numbers.suffix(1)].map { numbers in
+                let batch = try Batch(samples: numbers.count, shape: Shape([1]))
+                for (sample, number) in numbers.enumerated() { batch[sample, 0] = number }
+                return batch
+            }
             var range = ActivationRange()
-            range.widen(by: batch)
-            range.count(batch)
+            for batch in batches { range.widen(by: batch) }
+            for _ in 0..<times { range.count(batches[0]) }
+            range.count(batches[1])
             return range.grid
         }
         let many = (1...4000).map { Float($0) / 4000 }
         let whole = try grid(many)
         #expect(whole.zero == 0 && abs(whole.scale * 255 - 1) < 0.01)
-        let cut = try grid(many + [1.5])
-        #expect(cut.scale * 255 < 1.45)
+        #expect(try grid(many + [1.5]).scale * 255 > 1.4)
+        #expect(try grid(many + [1.5], times: 100).scale * 255 < 1.1)
         let signed = try grid(many.map { $0 * 2 - 1.5 })
         #expect(abs(signed.zero - 191) <= 2)
         #expect(try grid(many.map { $0 + 3 }).zero == 0)
