@@ -21,7 +21,8 @@ extension Compression: OptionTable {
             /// Of int8: how many bits of its eight a weight uses. With 8, sums of two products overflow 16 bits in ONNX Runtime on
             /// x64 processors without VNNI, unless its session has `session.x64quantprecision`; with 7 they do not.
             .whole("weight_bits", \.weightBits, 7...8, 7),
-            /// Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019, section 4.1).
+            /// Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,
+            /// section 4.1).
             .whole("equalisation", \.equalisation, 0...1, 1),
             /// Of int8: 1 gives the outputs of each layer the means that they had on `images` (the same, section 4.2).
             .whole("bias_correction", \.biasCorrection, 0...1, 1),

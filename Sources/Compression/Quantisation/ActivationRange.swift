@@ -8,6 +8,8 @@ struct ActivationRange {
     private(set) var high: Float = 0
     private var bins: [Int] = []
     private(set) var isFinite = true
+    /// Beyond it numbers count as infinite: a step has to be a float that a `FakeQuantization` takes.
+    private static let largest: Float = 1e30
 
     private static let binCount = 2048
     /// Ends that are tried, as shares of the smallest and of the largest number.
@@ -20,7 +22,7 @@ struct ActivationRange {
         batch.forEach { _, number in
             low = min(low, number)
             high = max(high, number)
-            isFinite = isFinite && number.isFinite
+            isFinite = isFinite && abs(number) < Self.largest
         }
         (self.low, self.high, self.isFinite) = (low, high, isFinite)
     }

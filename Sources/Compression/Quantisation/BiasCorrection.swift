@@ -27,7 +27,8 @@ struct BiasCorrection {
 
     /// Adds to the bias of a node what its outputs lack.
     func correct(_ node: Int) throws {
-        guard let bias = network.nodes[node].weightAndBias?.bias?.value, let wanted = means[network.nodes[node].name] else { return }
+        guard let bias = network.nodes[node].weightAndBias?.bias?.value, let wanted = means[network.nodes[node].name]
+        else { return }
         let found = try Self.means(network, [node], images, compute)[0]
         for channel in 0..<bias.count { bias[channel] += Float(wanted[channel] - found[channel]) }
         bias.touch()

@@ -31,7 +31,8 @@ struct Quantisation {
             guard let images else {
                 throw DaflError(
                     .invalidArgument,
-                    "images is NULL, and int8 needs some to see the ranges of activations: dafl_distillation_generate makes them without data")
+                    "images is NULL, and int8 needs some to see the ranges of activations: "
+                        + "dafl_distillation_generate makes them without data")
             }
             if equalises { CrossLayerEqualisation(original).apply() }
             result = try rounding(original, images, compute)
@@ -42,7 +43,8 @@ struct Quantisation {
         var hasMoved = false
         for index in layers { hasMoved = result.roundWeights(of: index, bits: weightBits) || hasMoved }
         // Of weights that have not moved there is nothing to correct.
-        let correction = try correctsBiases && hasMoved ? images.map { try BiasCorrection(result, like: original, $0, compute) } : nil
+        let correction =
+            try correctsBiases && hasMoved ? images.map { try BiasCorrection(result, like: original, $0, compute) } : nil
         for (done, index) in layers.enumerated() {
             try correction?.correct(index)
             result.roundBias(of: index)
@@ -81,7 +83,7 @@ extension Network {
         // Next to a bias that would be no whole number of 32 bits, weights are nothing.
         if let bias = bias?.value, let grid = WeightGrid(of: values, outputs: outputs) {
             for output in 0..<outputs where grid.scales[output] > 0 {
-                guard abs(bias[output]) / (grid.scales[output] * input.scale) >= Self.mostBiasSteps else { continue }
+                if abs(bias[output]) / (grid.scales[output] * input.scale) < Self.mostBiasSteps { continue }
                 for i in output * row..<(output + 1) * row { values[i] = 0 }
             }
         }

@@ -18,26 +18,25 @@ extension Network {
         for index in nodes.indices.reversed() { isNeeded[index] = leadsToWeights(index) }
 
         var places: Set<Int> = []
+        /// These, and what hands their numbers on.
+        var rounded: Set<Int> = []
         for place in [Network.input] + nodes.indices where leadsToWeights(place) {
             let own = readers[place] ?? []
             let isCutOff = own.count == 1 && [.relu, .clip].contains(nodes[own[0]].kind)
             if place == Network.input {
-                if !own.allSatisfy({ nodes[$0].kind == .units }) { places.insert(place) }
+                if own.allSatisfy({ nodes[$0].kind == .units }) { continue }
+                places.insert(place)
+                rounded.insert(place)
                 continue
             }
             let node = nodes[place]
-            guard node.kind != .constant, !(node.handsNumbersOn && isRounded(node.inputs[0], places)) else { continue }
-            if isCutOff, place != nodes.count - 1 { continue }
-            places.insert(place)
+            if !(node.handsNumbersOn && rounded.contains(node.inputs[0])) {
+                if node.kind == .constant || isCutOff { continue }
+                places.insert(place)
+            }
+            rounded.insert(place)
         }
         return places.sorted()
-    }
-
-    /// Whether what a node gives is rounded, or handed on from what is.
-    private func isRounded(_ place: Int, _ places: Set<Int>) -> Bool {
-        if places.contains(place) { return true }
-        guard place != Network.input, nodes[place].handsNumbersOn, let input = nodes[place].inputs.first else { return false }
-        return isRounded(input, places)
     }
 
     /// The graph with a rounding behind each of these places, and a bias for each layer with weights.

@@ -36,21 +36,21 @@ extension WeightGrid {
     /// any: one that holds the bias in nearly as many bits as it has.
     package func biasScale(_ output: Int, _ bias: Float, _ input: ActivationGrid) -> Float {
         if scales[output] > 0 { return scales[output] * input.scale }
-        return bias == 0 ? input.scale : input.scale * weightlessScale(bias, input)
+        return input.scale * weightlessScale(bias, input)
     }
 
     /// The step that a file gives a channel without weights.
     package func weightlessScale(_ bias: Float, _ input: ActivationGrid) -> Float {
-        guard bias != 0 else { return 1 }
-        return Float(sign: .plus, exponent: Int(max(-100, bias.exponent - input.scale.exponent)) - 23, significand: 1)
+        guard abs(bias) >= Self.smallest else { return 1 }
+        return Float(sign: .plus, exponent: bias.exponent - input.scale.exponent - 23, significand: 1)
     }
 
     /// Whether biases are whole numbers of their steps, as close as floats can say.
     fileprivate func holds(_ biases: Tensor, _ input: ActivationGrid) -> Bool {
         (0..<biases.count).allSatisfy { output in
-            guard scales[output] > 0 else { return true }
-            let steps = biases[output] / biasScale(output, biases[output], input)
-            return abs(steps) < Self.largestBias && abs(steps - steps.rounded()) <= max(1e-2, abs(steps) * 0x1p-22)
+            let scale = biasScale(output, biases[output], input), steps = biases[output] / scale
+            guard scale.isNormal, abs(steps) < Self.largestBias else { return false }
+            return scales[output] == 0 || abs(steps - steps.rounded()) <= max(1e-2, abs(steps) * 0x1p-22)
         }
     }
 }

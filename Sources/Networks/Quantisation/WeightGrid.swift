@@ -11,8 +11,8 @@ package struct WeightGrid {
     package static let bits = 7...8
     /// Biases are whole numbers of 32 bits.
     package static let largestBias = Float(1 << 31)
-    /// Smaller weights are taken for 0: their step would leave the floats' own range.
-    private static let smallest: Float = 1e-30
+    /// Smaller weights and biases are taken for 0: their step would leave the floats' own range.
+    static let smallest: Float = 1e-30
     private static let significantBits = 12
 
     /// For each output channel; 0 for one whose weights are all 0.

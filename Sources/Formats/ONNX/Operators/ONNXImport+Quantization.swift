@@ -49,10 +49,18 @@ extension ONNXImport {
 
     /// Whether a node gives numbers that are rounded so already, as in files with QuantizeLinear behind every operator.
     private func isRounded(_ node: String, _ attributes: [String: Attribute]) -> Bool {
-        guard let node = graph.nodes.last(where: { $0.name == node }) else { return false }
-        if node.kind == .fakeQuantize { return node.attributes == attributes }
-        return node.kind.picksNumbers && node.inputs.count == 1 && isRounded(node.inputs[0], attributes)
+        var name = node
+        for _ in 0..<Self.mostBetween {
+            guard let node = places[name].map({ graph.nodes[$0] }) else { return false }
+            if node.kind == .fakeQuantize { return node.attributes == attributes }
+            guard node.kind.picksNumbers, node.inputs.count == 1 else { return false }
+            name = node.inputs[0]
+        }
+        return false
     }
+
+    /// Nodes that are looked through for an earlier rounding.
+    private static let mostBetween = 8
 
     func dequantize(_ operation: ONNXOperator) throws -> ONNXValue {
         var input = try operation.activation(0)
