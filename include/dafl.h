@@ -438,6 +438,26 @@ typedef struct dafl_compression_options {
     int64_t bits;
     /* The same for convolutions, where they are to have more; 0: as bits. 0 to 12; default 0. */
     int64_t convolution_bits;
+    /* 1: weights in eight bits with a step for each output channel, activations in eight bits with ranges seen on
+     * images, biases in 32 bits; written to an ONNX file, ONNX Runtime computes it in whole numbers. Of a network
+     * that rounds its activations already, as one that was trained after this, weights and biases are put back on
+     * their grids. 0 to 1; default 0. */
+    int64_t int8;
+    /* Of int8: how many bits of its eight a weight uses. With 8, sums of two products overflow 16 bits in ONNX
+     * Runtime on x64 processors without VNNI, unless its session has session.x64quantprecision; with 7 they do not.
+     * 7 to 8; default 7. */
+    int64_t weight_bits;
+    /* Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,
+     * section 4.1). 0 to 1; default 1. */
+    int64_t equalisation;
+    /* Of int8: 1 gives the outputs of each layer the means that they had on images (the same, section 4.2). 0 to 1;
+     * default 1. */
+    int64_t bias_correction;
+    /* Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
+     * dafl_distillation_generate makes without data. Borrowed until the call returns. */
+    const float *images;
+    /* 1 to 2^30 where images is not NULL. */
+    int64_t image_count;
     /* 0: as many as the processors that this process may use. 0 to 1024; default 0. */
     int64_t threads;
     /* Called from time to time; may be NULL. */
@@ -461,8 +481,8 @@ dafl_status dafl_compression_options_init(dafl_compression_options *options, siz
  * options: initialised before with dafl_compression_options_init.
  * out: the smaller network, to be destroyed with dafl_network_destroy; NULL on failure.
  * Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of its range or a goal that cannot be reached, when no way is
- *   asked for, and for weights that are not finite; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for;
- *   DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
+ *   asked for, for weights that are not finite, and for int8 without images; DAFL_ERROR_UNSUPPORTED for a network that
+ *   a way can do nothing for; DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
  */
 dafl_status dafl_network_compress(dafl_network *network, const dafl_compression_options *options, dafl_network **out);
 

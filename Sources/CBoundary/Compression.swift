@@ -21,7 +21,7 @@ public func dafl_compression_options_init(
 /// - Parameter options: initialised before with `dafl_compression_options_init`.
 /// - Parameter out: the smaller network, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of its range or a goal that cannot be reached, when no way is asked
-///   for, and for weights that are not finite; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for;
+///   for, for weights that are not finite, and for int8 without images; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for;
 ///   DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
 @c @implementation
 public func dafl_network_compress(
@@ -35,6 +35,10 @@ public func dafl_network_compress(
         var compression = Compression()
         try OptionFields.read(c, into: &compression)
         try compression.requireInRange()
+        if let images = c.images {
+            compression.images = CalibrationImages(
+                rows: images, count: try requireWhole(c.image_count, "image_count", 1...1 << 30))
+        }
         try using(network, "network", as: NetworkObject.self, .shared) { object in
             let compute = try Compute(threads: compression.threads, level: InstructionSet.level(named: "auto"))
             let smaller = try compression.applied(to: object.network, compute) { done in

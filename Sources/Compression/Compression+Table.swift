@@ -30,6 +30,23 @@ extension Compression: OptionTable {
             .whole("bits", \.bits, 0...12, 0),
             /// The same for convolutions, where they are to have more; 0: as bits.
             .whole("convolution_bits", \.convolutionBits, 0...12, 0),
+            /// 1: weights in eight bits with a step for each output channel, activations in eight bits with ranges seen on `images`,
+            /// biases in 32 bits; written to an ONNX file, ONNX Runtime computes it in whole numbers. Of a network that rounds its
+            /// activations already, as one that was trained after this, weights and biases are put back on their grids.
+            .whole("int8", \.int8, 0...1, 0),
+            /// Of int8: how many bits of its eight a weight uses. With 8, sums of two products overflow 16 bits in ONNX Runtime on
+            /// x64 processors without VNNI, unless its session has `session.x64quantprecision`; with 7 they do not.
+            .whole("weight_bits", \.weightBits, 7...8, 7),
+            /// Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,
+            /// section 4.1).
+            .whole("equalisation", \.equalisation, 0...1, 1),
+            /// Of int8: 1 gives the outputs of each layer the means that they had on `images` (the same, section 4.2).
+            .whole("bias_correction", \.biasCorrection, 0...1, 1),
+            /// Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
+            /// dafl_distillation_generate makes without data. Borrowed until the call returns.
+            .host("images", "const float *"),
+            /// 1 to 2^30 where images is not NULL.
+            .host("image_count", "int64_t"),
             /// 0: as many as the processors that this process may use.
             .whole("threads", \.threads, 0...1024, 0),
             /// Called from time to time; may be NULL.

@@ -19,6 +19,12 @@ package struct Compression {
     package var prune = 0.0
     package var bits = 0
     package var convolutionBits = 0
+    package var int8 = 0
+    package var weightBits = 0
+    package var equalisation = 0
+    package var biasCorrection = 0
+    /// On which `int8` sees ranges of activations, and `channels` which channels give back the others.
+    package var images: CalibrationImages?
     package var threads = 0
 
     package init() { reset() }
@@ -65,6 +71,11 @@ package struct Compression {
                 ways.append { [bits] network, _, _ in
                     try WeightSharing.shared(network, bits: bits, convolutionBits: ofConvolutions)
                 }
+            }
+            if int8 == 1 {
+                let quantisation = Quantisation(
+                    weightBits: weightBits, equalises: equalisation == 1, correctsBiases: biasCorrection == 1)
+                ways.append { try quantisation.network(of: $0, images, $1, $2) }
             }
             return ways
         }

@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import typing
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,14 @@ from typing import Any
 import numpy as np
 
 from . import viz
+from ._arrays import FloatArray
 from ._compress import compress
 from ._config import read_config, write_config
 from ._distill import distill
 from ._layout import LAYOUTS
 from ._options import Ways
 from ._version import __version__
-from .distillation import Options, Progress
+from .distillation import Distillation, Options, Progress
 from .errors import InvalidArgument, Unsupported
 from .network import Network
 from .onnx import Teacher as OnnxTeacher
@@ -90,11 +92,7 @@ def parser() -> argparse.ArgumentParser:
     onnx.add_argument("--answers", choices=ANSWERS, help="what its output is (default: auto)")
     onnx.add_argument("--output-name", metavar="NAME", help="its output with the answers (default: found)")
     onnx.add_argument("--layout", choices=LAYOUTS, help="where its images have their channels (default: found)")
-    command.add_argument("--input-mean", type=numbers, metavar="M[,M...]",
-                      help="mean of the teacher's images: a number, or one for each channel or feature")
-    command.add_argument("--input-deviation", type=numbers, metavar="D[,D...]", help="their standard deviation, likewise")
-    command.add_argument("--input-range", type=numbers, metavar="LOW,HIGH",
-                      help="in the place of both: their lowest and highest number, such as 0,255")
+    add_units(command)
     command.add_argument("--preset", default="fast", help="fast (minutes, the default) or paper (hours)")
     command.add_argument("--seed", type=int, metavar="N", help="of everything random (default: 0)")
     command.add_argument("--steps", type=int, metavar="N", help="steps of the run (default: the preset's)")
@@ -136,13 +134,19 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("network", type=Path, metavar="FILE", help="network (.onnx or .safetensors)")
     command.add_argument("--input-shape", type=shape, metavar="C,H,W", help="where the file leaves sizes free")
 
-    command = add(commands, "generate", generate, "make images with a generator that `distill --generator` wrote")
-    command.add_argument("network", type=Path, metavar="FILE", help="generator (.safetensors)")
+    command = add(commands, "generate", generate, "make images by a generator that `distill --generator` wrote, or of a teacher")
+    command.add_argument("network", nargs="?", type=Path, metavar="FILE", help="generator (.safetensors)")
+    command.add_argument("--teacher", type=Path, metavar="FILE",
+                         help="in its place, a network (.onnx or .safetensors) for which images are made as a distillation makes "
+                              "them, in its own units: to calibrate a quantisation with")
+    command.add_argument("--steps", type=count, default=60, metavar="N",
+                         help="of --teacher: steps of the distillation before (default: 60)")
     command.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
                          help="an array `images` (.npz), or a picture (.png, needs matplotlib)")
     command.add_argument("--count", type=count, default=64, metavar="N", help="how many (default: 64)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (default: 0)")
     command.add_argument("--shape", type=shape, metavar="C,H,W", help="of an image (default: square, of one or three channels)")
+    add_units(command)
 
     command = add(commands, "evaluate", evaluate, "measure a network on images")
     command.add_argument("network", type=Path, metavar="FILE", help="network (.onnx or .safetensors)")
@@ -158,6 +162,14 @@ def add(commands: Any, name: str, command: Any, description: str) -> argparse.Ar
     added.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     added.set_defaults(command=command)
     return added
+
+
+def add_units(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--input-mean", type=numbers, metavar="M[,M...]",
+                         help="mean of the teacher's images: a number, or one for each channel or feature")
+    command.add_argument("--input-deviation", type=numbers, metavar="D[,D...]", help="their standard deviation, likewise")
+    command.add_argument("--input-range", type=numbers, metavar="LOW,HIGH",
+                         help="in the place of both: their lowest and highest number, such as 0,255")
 
 
 def configured(arguments: list[str]) -> list[str]:
@@ -259,19 +271,37 @@ def inspect(options: argparse.Namespace) -> tuple[Report, int]:
 
 
 def generate(options: argparse.Namespace) -> tuple[Report, int]:
+    if (options.network is None) == (options.teacher is None):
+        raise ValueError("images are made by a generator or of a --teacher: give one of them")
+    if options.output.suffix not in (".npz", ".png"):
+        raise ValueError(f"{options.output} must end in .npz or .png")
+    images = generator_images(options) if options.teacher is None else teacher_images(options)
+    if options.output.suffix == ".png":
+        viz.image_grid(images).savefig(options.output)
+    else:
+        np.savez(options.output, images=images)
+    return {"images": list(images.shape), "written": str(options.output)}, 0
+
+
+def generator_images(options: argparse.Namespace) -> FloatArray:
     network = Network.load(options.network)
     info = network.info
     if not info.architecture.startswith("dafl-"):
-        raise ValueError(f"{options.network} holds {info.architecture}, which is no generator")
+        raise ValueError(f"{options.network} holds {info.architecture}, which is no generator; --teacher takes other networks")
     noise = np.random.default_rng(options.seed).standard_normal((options.count, *info.input_shape), np.float32)
-    images = network.predict(noise).reshape(options.count, *(options.shape or square_shape(info.outputs)))
-    if options.output.suffix == ".png":
-        viz.image_grid(images).savefig(options.output)
-    elif options.output.suffix == ".npz":
-        np.savez(options.output, images=images)
-    else:
-        raise ValueError(f"{options.output} must end in .npz or .png")
-    return {"images": list(images.shape), "written": str(options.output)}, 0
+    return network.predict(noise).reshape(options.count, *(options.shape or square_shape(info.outputs)))
+
+
+def teacher_images(options: argparse.Namespace) -> FloatArray:
+    """Of a short distillation in which no student learns."""
+    given = {"input_mean": options.input_mean, "input_deviation": options.input_deviation, "input_range": options.input_range}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    teacher = Network.load(options.teacher, input_shape=options.shape)
+    distillation = Distillation(teacher, seed=options.seed, steps=options.steps, student_steps=0, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would say that the student knows little
+        distillation.run()
+    return distillation.generate(options.count, logits=False)[0]
 
 
 def evaluate(options: argparse.Namespace) -> tuple[Report, int]:

@@ -96,6 +96,12 @@ class CompressionOptions(Structure):
         ("prune", c_double),
         ("bits", c_int64),
         ("convolution_bits", c_int64),
+        ("int8", c_int64),
+        ("weight_bits", c_int64),
+        ("equalisation", c_int64),
+        ("bias_correction", c_int64),
+        ("images", Floats),
+        ("image_count", c_int64),
         ("threads", c_int64),
         ("on_progress", CompressionFunction),
         ("user_data", c_void_p),
@@ -324,6 +330,29 @@ class Ways(TypedDict, total=False):
 
     convolution_bits: int
     """The same for convolutions, where they are to have more; 0: as bits. 0 to 12; default 0."""
+
+    int8: int
+    """1: weights in eight bits with a step for each output channel, activations in eight bits with ranges seen on
+    `images`, biases in 32 bits; written to an ONNX file, ONNX Runtime computes it in whole numbers. Of a network that
+    rounds its activations already, as one that was trained after this, weights and biases are put back on their grids.
+    0 to 1; default 0."""
+
+    weight_bits: int
+    """Of int8: how many bits of its eight a weight uses. With 8, sums of two products overflow 16 bits in ONNX Runtime
+    on x64 processors without VNNI, unless its session has `session.x64quantprecision`; with 7 they do not. 7 to 8;
+    default 7."""
+
+    equalisation: int
+    """Of int8: 1 scales channels between two layers so that both use their ranges alike (Nagel et al., ICCV 2019,
+    section 4.1). 0 to 1; default 1."""
+
+    bias_correction: int
+    """Of int8: 1 gives the outputs of each layer the means that they had on `images` (the same, section 4.2). 0 to 1;
+    default 1."""
+
+    images: Any
+    """Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
+    dafl_distillation_generate makes without data. Borrowed until the call returns."""
 
     threads: int
     """0: as many as the processors that this process may use. 0 to 1024; default 0."""

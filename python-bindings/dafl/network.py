@@ -154,11 +154,17 @@ class Network:
             network.compressed(multiply_adds=0.5)
 
         `dafl.Ways` has the ways; several are taken one after the other, in its order. What that costs in accuracy, a distillation
-        repairs: `dafl.compress` does both. `on_progress(share)` is told the share of the work that is done, and ends it when it
-        returns False.
+        repairs: `dafl.compress` does both. `int8=1` needs `images` [count, channels, height, width] in the network's own units,
+        real ones or those that `Distillation.generate` makes without data. `on_progress(share)` is told the share of the work
+        that is done, and ends it when it returns False.
         """
         options = initialised(CompressionOptions, "dafl_compression_options_init")
-        assign(options, dict(ways))
+        given = dict(ways)
+        images: Any = given.pop("images", None)
+        assign(options, given)
+        if images is not None:
+            images = rows(images, self.info.input_shape, "images")
+            options.images, options.image_count = floats(images), len(images)
 
         def told(_: None, done: float) -> int:
             return STOPPED if on_progress is not None and is_false(on_progress(done)) else 0

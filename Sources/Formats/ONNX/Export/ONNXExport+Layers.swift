@@ -287,19 +287,4 @@ extension ONNXExport {
         let exponent = scalar(try layer.number("exponent"), named: layer.name("exponent"))
         return last(layer, "Pow", [try input(layer).tensor, exponent])
     }
-
-    /// Division, rounding, clipping and multiplication, which are what it computes. QuantizeLinear and DequantizeLinear would
-    /// say it shorter, but ONNX Runtime takes them for leave to quantise the weights between them too: outputs would differ.
-    private mutating func fakeQuantize(_ layer: ONNXLayer) throws -> Value {
-        let input = try input(layer)
-        let (zero, low, high) = (try layer.whole("zero"), try layer.whole("low"), try layer.whole("high"))
-        let scale = scalar(try layer.number("scale"), named: layer.name("scale"))
-        let steps = part(layer, "Div", [input.tensor, scale], to: input.shape)
-        let whole = part(layer, "Round", [steps.tensor], to: input.shape)
-        let bounds = [
-            scalar(Float(low - zero), named: layer.name("low")), scalar(Float(high - zero), named: layer.name("high")),
-        ]
-        let clipped = part(layer, "Clip", [whole.tensor] + bounds, to: input.shape)
-        return last(layer, "Mul", [clipped.tensor, scale])
-    }
 }

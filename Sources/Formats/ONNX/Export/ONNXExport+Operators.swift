@@ -27,6 +27,9 @@ extension ONNXExport {
     }
 
     private mutating func imageAndWeights(_ layer: ONNXLayer) throws -> [String] {
+        if let (weight, bias) = try eightBitWeights(layer, isTransposed: false) {
+            return [try image(layer).tensor, weight] + (bias.map { [$0] } ?? [])
+        }
         let weights = [try layer.parameter("weight"), layer.optionalParameter("bias")].compactMap { $0 }
         return [try image(layer).tensor] + weights.map { initializer($0) }
     }
@@ -34,16 +37,20 @@ extension ONNXExport {
     /// Gemm of a vector; MatMul at every place of more dimensions.
     mutating func linear(_ layer: ONNXLayer) throws -> Value {
         var input = try input(layer)
-        let weight = initializer(try layer.parameter("weight"))
-        let bias = layer.optionalParameter("bias").map { initializer($0) }
-        if try layer.text("axis") == "last", input.shape.count > 1 {
-            let transposed = part(layer, "Transpose", [weight], ["perm": [1, 0]], to: [])
-            guard let bias else { return last(layer, "MatMul", [input.tensor, transposed.tensor]) }
-            let product = part(layer, "MatMul", [input.tensor, transposed.tensor], to: layer.output)
+        let isLast = try layer.text("axis") == "last" && input.shape.count > 1
+        let inEightBits = try eightBitWeights(layer, isTransposed: isLast)
+        let weight = try inEightBits?.weight ?? initializer(layer.parameter("weight"))
+        let bias = inEightBits?.bias ?? layer.optionalParameter("bias").map { initializer($0) }
+        if isLast {
+            let transposed =
+                inEightBits == nil ? part(layer, "Transpose", [weight], ["perm": [1, 0]], to: []).tensor : weight
+            guard let bias else { return last(layer, "MatMul", [input.tensor, transposed]) }
+            let product = part(layer, "MatMul", [input.tensor, transposed], to: layer.output)
             return last(layer, "Add", [product.tensor, bias])
         }
         if input.shape.count != 1 {
             input = part(layer, "Flatten", [input.tensor], ["axis": 1], to: [input.shape.reduce(1, *)])
+            input = roundedAgain(input, on: eightBitLayers?[layer.name]?.input, named: layer.name("Flatten"))
         }
         return last(layer, "Gemm", [input.tensor, weight] + (bias.map { [$0] } ?? []), ["transB": 1])
     }

@@ -97,8 +97,12 @@ struct ONNXExport {
     /// By what they hold and their dimensions: what several nodes need is written once.
     private var known: [String: String] = [:]
 
+    /// What layers read and their weights are, by their names, in a network of eight bits; nil for any other.
+    let eightBitLayers: [String: (input: ActivationGrid, weights: WeightGrid)]?
+
     init(_ network: Network) {
         self.network = network
+        eightBitLayers = network.eightBitLayers
         let interface = network.graph.interface
         // The names that others know come first.
         input = unique(interface.inputName)
@@ -190,6 +194,12 @@ struct ONNXExport {
         initializer(base, .f32, [numbers.count], .bytes(numbers.flatMap { littleEndian($0.bitPattern) }))
     }
 
+    /// - Parameter numbers: each in the range of the type, which has whole numbers of 8 or 32 bits.
+    mutating func quantised(_ numbers: [Int], _ type: NumberType, _ dimensions: [Int], named base: String) -> String {
+        let bytes = numbers.flatMap { type.bytes == 1 ? [UInt8(truncatingIfNeeded: $0)] : littleEndian(Int32($0)) }
+        return initializer(base, type, dimensions, .bytes(bytes))
+    }
+
     mutating func integers(_ numbers: [Int], named base: String) -> String {
         initializer(base, .i64, [numbers.count], .bytes(numbers.flatMap { littleEndian(Int64($0)) }))
     }
@@ -224,9 +234,13 @@ struct ONNXExport {
             image = add("Transpose", [input], ["perm": .integers(order)], named: "channels_first", to: inputShape)
         }
         var results: [Operand] = []
-        for node in network.nodes {
+        for (index, node) in network.nodes.enumerated() {
             let operands = node.inputs.map { $0 == Network.input ? .value(image) : results[$0] }
-            results.append(try operand(of: ONNXLayer(node, operands)))
+            var result = try operand(of: ONNXLayer(node, operands))
+            if node.handsNumbersOn, case .value(let value) = result {
+                result = .value(roundedAgain(value, on: network.grid(readBy: index), named: node.name))
+            }
+            results.append(result)
         }
         let result: Value =
             switch results.last {

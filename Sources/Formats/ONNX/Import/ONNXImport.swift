@@ -24,7 +24,7 @@ final class ONNXImport {
     let end: ONNXEnd
     /// What each parameter is made of, in turn.
     private var fillings: [String: [(Tensor) throws -> Void]] = [:]
-    private var places: [String: Int] = [:]
+    private(set) var places: [String: Int] = [:]
     private var names: [String: Int] = [Graph.input: 1]
     private var arranged: [String: String] = [:]
     /// Those whose input is one pixel: linear layers by another name.

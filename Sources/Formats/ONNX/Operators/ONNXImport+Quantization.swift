@@ -37,10 +37,30 @@ extension ONNXImport {
             "high": .integer(range.upperBound),
         ]
         if quantisation.zero != 0 { attributes["zero"] = .integer(quantisation.zero) }
+        if isRounded(input.node, attributes) {
+            var same = input
+            same.quantisation = quantisation
+            return .activation(same)
+        }
         var result = input.computed(by: try add("fake_quantize", operation, [input.node], attributes))
         result.quantisation = quantisation
         return .activation(result)
     }
+
+    /// Whether a node gives numbers that are rounded so already, as in files with QuantizeLinear behind every operator.
+    private func isRounded(_ node: String, _ attributes: [String: Attribute]) -> Bool {
+        var name = node
+        for _ in 0..<Self.mostBetween {
+            guard let node = places[name].map({ graph.nodes[$0] }) else { return false }
+            if node.kind == .fakeQuantize { return node.attributes == attributes }
+            guard node.kind.picksNumbers, node.inputs.count == 1 else { return false }
+            name = node.inputs[0]
+        }
+        return false
+    }
+
+    /// Nodes that are looked through for an earlier rounding.
+    private static let mostBetween = 8
 
     func dequantize(_ operation: ONNXOperator) throws -> ONNXValue {
         var input = try operation.activation(0)
