@@ -422,8 +422,9 @@ typedef struct dafl_compression_options {
      * together they lose the least. 0 to 1; default 0. */
     double multiply_adds;
     /* The share of channels and neurons between layers that stay, of each group that goes together: those of the
-     * largest weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). Batch
-     * normalisations are folded. 0 to 1; default 0. */
+     * largest weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). With
+     * images: those that best give back the others on these, and weights fitted layer by layer (He et al., ICCV
+     * 2017). Batch normalisations are folded. 0 to 1; default 0. */
     double channels;
     /* The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and
      * Babu, BMVC 2015). Batch normalisations are folded. 0 to 1; default 0. */
@@ -453,8 +454,8 @@ typedef struct dafl_compression_options {
     /* Of int8: 1 gives the outputs of each layer the means that they had on images (the same, section 4.2). 0 to 1;
      * default 1. */
     int64_t bias_correction;
-    /* Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
-     * dafl_distillation_generate makes without data. Borrowed until the call returns. */
+    /* Of int8 and channels: [image_count, channels, height, width], in the network's own units. Real ones, or those
+     * that dafl_distillation_generate makes without data. Borrowed until the call returns. */
     const float *images;
     /* 1 to 2^30 where images is not NULL. */
     int64_t image_count;

@@ -15,7 +15,8 @@ extension Compression: OptionTable {
             /// they lose the least.
             .real("multiply_adds", \.multiplyAdds, 0...1, 0),
             /// The share of channels and neurons between layers that stay, of each group that goes together: those of the largest
-            /// weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). Batch normalisations
+            /// weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). With `images`: those that
+            /// best give back the others on these, and weights fitted layer by layer (He et al., ICCV 2017). Batch normalisations
             /// are folded.
             .real("channels", \.channels, 0...1, 0),
             /// The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and Babu,
@@ -42,7 +43,7 @@ extension Compression: OptionTable {
             .whole("equalisation", \.equalisation, 0...1, 1),
             /// Of int8: 1 gives the outputs of each layer the means that they had on `images` (the same, section 4.2).
             .whole("bias_correction", \.biasCorrection, 0...1, 1),
-            /// Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
+            /// Of int8 and channels: [image_count, channels, height, width], in the network's own units. Real ones, or those that
             /// dafl_distillation_generate makes without data. Borrowed until the call returns.
             .host("images", "const float *"),
             /// 1 to 2^30 where images is not NULL.

@@ -59,7 +59,10 @@ package struct Compression {
             }
             for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
             if channels > 0 {
-                ways.append { [channels] network, _, _ in try ChannelPruning.pruned(network, keeping: channels) }
+                ways.append { [channels, images] network, compute, _ in
+                    guard let images else { return try ChannelPruning.pruned(network, keeping: channels) }
+                    return try ChannelSelection.selected(network, keeping: channels, images, compute)
+                }
             }
             if merge > 0 { ways.append { [merge] network, _, _ in try ChannelMerging.merged(network, share: merge) } }
             if prune > 0 { ways.append { [prune] network, _, _ in try Pruning.pruned(network, share: prune) } }

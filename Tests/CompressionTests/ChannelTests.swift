@@ -48,7 +48,7 @@ import Testing
         try double("conv", of: network, factor: 0.5)
         let pruned = try compressed(network) { $0.channels = 0.5 }
         #expect(pruned.parameter(named: "conv.weight")?.value.shape.dimensions == [3, 2, 3, 3])
-        #expect(pruned.parameter(named: "fc.weight")?.value.shape.dimensions == [4, 48])
+        #expect(pruned.parameter(named: "fc.weight")?.value.shape.dimensions == [4, 27])
         try expectSame(network, pruned)
     }
 
@@ -103,5 +103,37 @@ import Testing
     func refused() throws {
         #expect(throws: DaflError.self) { try compressed(network("mlp-4-3")) { $0.channels = 0.5 } }
         #expect(throws: DaflError.self) { try compressed(network("mlp-4-3-2")) { $0.merge = -0.1 } }
+    }
+}
+
+/// Channels chosen by images: `ChannelSelection`.
+@Suite struct ChannelSelectionTests {
+    @Test("A network whose channels are sums of half of them loses nothing, on images as those that it saw")
+    func sums() throws {
+        var graph = Graph("one", input: [2, 6, 6])
+        graph.add(.convolution, "a", ["outputs": 4, "kernel": 3])
+        graph.add(.flatten)
+        graph.add(.linear, "b", ["outputs": 5])
+        let network = try Network(graph)
+        var random = Philox(seed: 1, stream: .weights)
+        network.initialise(&random)
+        let (weight, bias) = (network.parameters[0].value, network.parameters[1].value)
+        for i in 0..<18 {
+            weight[36 + i] = weight[i] - 2 * weight[18 + i]
+            weight[54 + i] = weight[i] + weight[18 + i]
+        }
+        (bias[2], bias[3]) = (bias[0] + 0.5, bias[1])
+        let images = try Tensor([256, 72])
+        for i in 0..<images.count { images[i] = random.nextNormal() }
+        var compression = Compression()
+        compression.channels = 0.5
+        compression.images = CalibrationImages(rows: images.pointer, count: 256)
+        let smaller = try compression.applied(to: network, Compute(threads: 1))
+        #expect(smaller.parameter(named: "a.weight")?.value.shape.dimensions == [2, 2, 3, 3])
+        for (a, b) in zip(try outputs(network), try outputs(smaller)) { #expect(abs(a - b) < 1e-2) }
+        // Not so by weights alone, which know no sums.
+        compression.images = nil
+        let blind = try compression.applied(to: network, Compute(threads: 1))
+        #expect(zip(try outputs(network), try outputs(blind)).contains { abs($0 - $1) > 1e-2 })
     }
 }

@@ -312,8 +312,9 @@ class Ways(TypedDict, total=False):
 
     channels: float
     """The share of channels and neurons between layers that stay, of each group that goes together: those of the
-    largest weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). Batch
-    normalisations are folded. 0 to 1; default 0."""
+    largest weights; others that are like them take the place of those that go (Kim et al., NeurIPS 2020). With
+    `images`: those that best give back the others on these, and weights fitted layer by layer (He et al., ICCV 2017).
+    Batch normalisations are folded. 0 to 1; default 0."""
 
     merge: float
     """The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and Babu,
@@ -351,8 +352,8 @@ class Ways(TypedDict, total=False):
     default 1."""
 
     images: Any
-    """Of int8: [image_count, channels, height, width], in the network's own units. Real ones, or those that
-    dafl_distillation_generate makes without data. Borrowed until the call returns."""
+    """Of int8 and channels: [image_count, channels, height, width], in the network's own units. Real ones, or those
+    that dafl_distillation_generate makes without data. Borrowed until the call returns."""
 
     threads: int
     """0: as many as the processors that this process may use. 0 to 1024; default 0."""

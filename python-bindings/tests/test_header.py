@@ -33,7 +33,7 @@ TYPES = {
     "dafl_network *": _library.Handle,
     "dafl_distillation *": _library.Handle, "dafl_network **": ctypes.POINTER(_library.Handle),
     "dafl_distillation **": ctypes.POINTER(_library.Handle), "dafl_epoch_fn": _library.EpochFunction,
-    "dafl_train_step_fn": _library.TrainStepFunction,
+    "dafl_train_step_fn": _library.TrainStepFunction, "dafl_compression_fn": _library.CompressionFunction,
     "dafl_progress_fn": _library.ProgressFunction, "dafl_log_fn": _library.LogFunction,
     "dafl_teacher_forward_fn": _library.TeacherForwardFunction, "dafl_teacher_backward_fn": _library.TeacherBackwardFunction,
     "dafl_teacher_regularizer_fn": _library.TeacherRegularizerFunction,

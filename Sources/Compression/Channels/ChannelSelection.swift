@@ -1,0 +1,31 @@
+import Networks
+import Numerics
+
+/// Channels and neurons chosen by what images show of them: those that together best give back the others, with the weights of
+/// each layer fitted to what it made of all. See `Narrowing`.
+enum ChannelSelection {
+    /// - Parameter share: of each group's channels that stays, rounded, and at least one.
+    /// - Throws: `unsupported` for a network with layers of which it is not told how channels go through them.
+    static func selected(
+        _ network: Network, keeping share: Double, _ images: CalibrationImages, _ compute: Compute
+    ) throws -> Network {
+        func refuse() -> DaflError {
+            DaflError(.unsupported, "channels of the network \(network.name) cannot be chosen by images: it is not told how they go through its layers")
+        }
+        // The narrowing's own network takes standardised images, and so does what it writes to.
+        guard network.inputUnits == nil, let narrowing = try Narrowing(network, width: share) else { throw refuse() }
+        let result = try Network(narrowing.network.graph.scaled(width: share))
+        result.loadConstants(from: narrowing.network)
+        try images.run(narrowing.network, watching: narrowing.watched, compute) { narrowing.add($0) }
+        guard try narrowing.write(to: result) else { throw refuse() }
+        result.touch()
+        let batch = try Batch(samples: min(images.count, samples), shape: network.inputShape)
+        try narrowing.refit(
+            result, batches: images.count / batch.samples, teacher: batch, student: batch, compute
+        ) { batch.load(rows: images.rows + $0 * batch.samples * batch.elements, compute) }
+        return result
+    }
+
+    /// Of a batch.
+    private static let samples = 64
+}
