@@ -22,7 +22,7 @@ describe = for file in pkgconfig/dafl.pc cmake/dafl/dafl-config.cmake cmake/dafl
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install wheel deb docs test sanitize fuzz demo bench bench-kernels report clean
+.PHONY: help setup lib header install wheel deb docs test sanitize fuzz demo bench bench-kernels report compression clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -83,7 +83,7 @@ test: ## Checks everything: the header, Swift, C, C++, what is installed, the AB
 	Tests/Install/run
 	Tests/Abi/run
 	$(WITH_LIBRARY) .venv/bin/python -m pytest -rs python-bindings
-	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md
+	$(WITH_LIBRARY) .venv/bin/python scripts/run-documents docs/recipes.md docs/comparison.md docs/networks.md docs/compression.md docs/eight-bits.md
 
 sanitize: ## Runs the tests of Swift and C under the sanitizers, with each instruction set, in an hour or more
 	$(MAKE) setup
@@ -118,6 +118,11 @@ report: ## Reruns the paper's table and more into docs/report, in hours; ROWS=--
 	.venv/bin/pip install -q --disable-pip-version-check matplotlib
 	$(MAKE) lib
 	$(WITH_LIBRARY) .venv/bin/python benchmarks/report/run.py --data $(DATA) $(if $(QUICK),--quick) $(ROWS)
+
+compression: ## Measures the ways to make networks smaller into docs/compression, in an hour or so; ROWS="svd merging" for some
+	$(MAKE) setup
+	$(MAKE) lib
+	$(WITH_LIBRARY) .venv/bin/python benchmarks/compression.py --data $(DATA) $(ROWS)
 
 clean: ## Removes all that was built, and .venv
 	rm -rf .build .build-lib build .venv

@@ -413,7 +413,8 @@ typedef struct dafl_compression_options {
     /* Each linear layer and convolution becomes two thinner ones, by a singular value decomposition (Denton et al.,
      * NIPS 2014): a linear layer through so many numbers; a convolution through so many channels, by its own kernel
      * and one of 1 x 1, or by columns and rows of its kernel (Jaderberg et al., BMVC 2014), whichever loses less.
-     * Layers that would not become cheaper stay. 0 to 2^30; default 0. */
+     * Layers that would not become cheaper stay. With images, layers are then fitted to what they made of these. 0
+     * to 2^30; default 0. */
     int64_t rank;
     /* The same, with the fewest for each layer that keep this share of its squared singular values. 0 to 1; default
      * 0. */
@@ -454,8 +455,8 @@ typedef struct dafl_compression_options {
     /* Of int8: 1 gives the outputs of each layer the means that they had on images (the same, section 4.2). 0 to 1;
      * default 1. */
     int64_t bias_correction;
-    /* Of int8 and channels: [image_count, channels, height, width], in the network's own units. Real ones, or those
-     * that dafl_distillation_generate makes without data. Borrowed until the call returns. */
+    /* Of int8, channels and low rank: [image_count, channels, height, width], in the network's own units. Real ones,
+     * or those that dafl_distillation_generate makes without data. Borrowed until the call returns. */
     const float *images;
     /* 1 to 2^30 where images is not NULL. */
     int64_t image_count;
@@ -748,7 +749,9 @@ typedef struct dafl_distillation_options {
      * channels that best give back the others on drawn pictures; the student then learns also what the teacher's
      * layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto":
      * "teacher" for images of several channels that are drawn, where the layers are such that it can be, and
-     * max_teacher_queries does not count; else "new". "auto", "teacher" or "new"; "auto" | "new". */
+     * max_teacher_queries does not count; else "new". "teacher" also says of a student_network that it was made of
+     * the teacher, as dafl_network_compress does: its weights stay, and where its nodes have names and shapes of the
+     * teacher's, it learns what these make of pictures. "auto", "teacher" or "new"; "auto" | "new". */
     const char *student_start;
     /* Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so
      * that a pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared

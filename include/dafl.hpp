@@ -151,6 +151,11 @@ struct TrainOptions : detail::Defaults<dafl_train_options, dafl_train_options_in
     std::function<void(int64_t step, int64_t steps, double loss)> on_step;
 };
 
+/// The fields of dafl_compression_options; its callback is this.
+struct CompressionOptions : detail::Defaults<dafl_compression_options, dafl_compression_options_init> {
+    std::function<void(double done)> on_progress;
+};
+
 /// dafl_tensor, whose name and numbers live as long as it says.
 struct Tensor {
     std::string_view name;
@@ -184,6 +189,15 @@ public:
     }
     void save_compressed(const std::string &path) const { check(dafl_network_save_compressed(get(), path.c_str())); }
     Network fold() const { return made(dafl_network_fold, get()); }
+    Network compress(CompressionOptions options) const {
+        dafl_compression_options in_c = options;
+        in_c.user_data = &options;
+        in_c.on_progress = [](void *user_data, double done) {
+            const auto &function = static_cast<CompressionOptions *>(user_data)->on_progress;
+            return detail::guarded([&] { if (function) function(done); });
+        };
+        return made(dafl_network_compress, get(), &in_c);
+    }
 
     NetworkInfo describe() const { return detail::filled<NetworkInfo>(dafl_network_describe, get()); }
     std::string graph() const {

@@ -7,7 +7,7 @@ extension Compression: OptionTable {
             /// Each linear layer and convolution becomes two thinner ones, by a singular value decomposition (Denton et al., NIPS
             /// 2014): a linear layer through so many numbers; a convolution through so many channels, by its own kernel and one of
             /// 1 x 1, or by columns and rows of its kernel (Jaderberg et al., BMVC 2014), whichever loses less. Layers that would
-            /// not become cheaper stay.
+            /// not become cheaper stay. With `images`, layers are then fitted to what they made of these.
             .whole("rank", \.rank, 0...1 << 30, 0),
             /// The same, with the fewest for each layer that keep this share of its squared singular values.
             .real("energy", \.energy, 0...1, 0),
@@ -43,7 +43,7 @@ extension Compression: OptionTable {
             .whole("equalisation", \.equalisation, 0...1, 1),
             /// Of int8: 1 gives the outputs of each layer the means that they had on `images` (the same, section 4.2).
             .whole("bias_correction", \.biasCorrection, 0...1, 1),
-            /// Of int8 and channels: [image_count, channels, height, width], in the network's own units. Real ones, or those that
+            /// Of int8, channels and low rank: [image_count, channels, height, width], in the network's own units. Real ones, or those that
             /// dafl_distillation_generate makes without data. Borrowed until the call returns.
             .host("images", "const float *"),
             /// 1 to 2^30 where images is not NULL.

@@ -23,7 +23,7 @@ package struct Compression {
     package var weightBits = 0
     package var equalisation = 0
     package var biasCorrection = 0
-    /// On which `int8` sees ranges of activations, and `channels` which channels give back the others.
+    /// What `int8` needs, and what tells low rank and `channels` more than weights do.
     package var images: CalibrationImages?
     package var threads = 0
 
@@ -57,7 +57,14 @@ package struct Compression {
             guard goals.count <= 1 else {
                 throw DaflError(.invalidArgument, "only one of rank, energy and multiply_adds can say how far a network is factorised")
             }
-            for goal in goals { ways.append { try LowRank($0, $1, $2).network(goal) } }
+            for goal in goals {
+                ways.append { [images] network, compute, onProgress in
+                    let lowRank = try LowRank(network, compute, onProgress)
+                    let result = try lowRank.network(goal)
+                    if let images { try lowRank.refit(result, images, compute) }
+                    return result
+                }
+            }
             if channels > 0 {
                 ways.append { [channels, images] network, compute, _ in
                     guard let images else { return try ChannelPruning.pruned(network, keeping: channels) }

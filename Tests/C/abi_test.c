@@ -60,7 +60,7 @@ int main(int count, char **arguments) {
         void (*run)(void);
     } tests[] = {
         {"status", test_status}, {"network", test_network}, {"files", test_files}, {"distillation", test_distillation},
-        {"callbacks", test_callbacks}, {"checkpoint", test_checkpoint},
+        {"callbacks", test_callbacks}, {"checkpoint", test_checkpoint}, {"compression", test_compression},
 #ifndef WITHOUT_ALLOCATION_TEST
         {"allocation", test_allocation},
 #endif

@@ -37,6 +37,7 @@ void test_files(void);
 void test_distillation(void);
 void test_callbacks(void);
 void test_checkpoint(void);
+void test_compression(void);
 void test_allocation(void);
 void test_versions(void);
 void test_threads(void);

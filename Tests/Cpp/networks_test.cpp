@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 
 static void test_files() {
     const std::string path = "cpp_test.safetensors", onnx = "cpp_test.onnx";
@@ -48,7 +49,37 @@ static void test_numbers() {
     THROWS(DAFL_ERROR_UNSUPPORTED, dafl::Network::create("mlp-64-4", 1).features(images));
 }
 
+static void test_compression() {
+    const auto network = dafl::Network::create("mlp-64-32-32-4", 1);
+    dafl::CompressionOptions options;
+    options.multiply_adds = 0.5;
+    double last = -1;
+    options.on_progress = [&](double done) { last = done; };
+    const auto smaller = network.compress(options);
+    CHECK(smaller.describe().multiply_adds <= network.describe().multiply_adds / 2);
+    CHECK(last >= 0 && last <= 1);
+    options.on_progress = [](double) { throw std::runtime_error("enough"); };
+    bool thrown = false;
+    try {
+        network.compress(options);
+    } catch (const std::runtime_error &error) {
+        thrown = std::string(error.what()) == "enough";
+    }
+    CHECK(thrown);
+    dafl::CompressionOptions few;
+    few.prune = 0.9;
+    few.bits = 3;
+    const std::string path = "build/tests/small.safetensors";
+    const auto shared = network.compress(few);
+    shared.save_compressed(path);
+    const float images[2 * 64] = {1, 2, 3};
+    CHECK(dafl::Network::load(path).predict(images) == shared.predict(images));
+    std::remove(path.c_str());
+    THROWS(DAFL_ERROR_INVALID_ARGUMENT, network.compress({}));
+}
+
 void test_networks() {
     test_files();
     test_numbers();
+    test_compression();
 }

@@ -42,6 +42,33 @@ struct TeachersStartTests {
         #expect(try Self.agreement(Self.options { ($0.studentStart, $0.imageSource) = (.teacher, .noise) }) == 1)
     }
 
+    /// A student that was made of its teacher keeps its weights, and learns from what the teacher's layers make of pictures.
+    @Test func aStudentMadeOfItsTeacherGoesOn() throws {
+        let teacher = try Self.teacher()
+        #expect(try Self.agreement(Self.options { ($0.givenStudent, $0.studentStart) = (.network(teacher), .teacher) }) == 1)
+        let worse = try teacher.copy()
+        for parameter in worse.parameters {
+            for i in stride(from: 0, to: parameter.value.count, by: 2) { parameter.value[i] *= 0.7 }
+        }
+        /// The squared distance of the weights to the teacher's.
+        func distance(_ network: Network) -> Double {
+            zip(network.parameters, teacher.parameters).reduce(0) { sum, pair in
+                (0..<pair.0.value.count).reduce(sum) { $0 + Double(pow2(pair.0.value[$1] - pair.1.value[$1])) }
+            }
+        }
+        func pow2(_ x: Float) -> Float { x * x }
+        let distillation = try Distillation(
+            teacher: NetworkTeacher(teacher),
+            Self.options { ($0.givenStudent, $0.studentStart, $0.steps, $0.studentLearningRate) = (.network(worse), .teacher, 12, 5e-3) })
+        while !distillation.isDone { try distillation.step() }
+        #expect(distance(distillation.student) < 0.97 * distance(worse))
+        // A network of other nodes was not made of it.
+        let other = try Network(Graph.small(input: [3, 8, 8], classes: 4))
+        #expect(throws: DaflError.self) {
+            try Distillation(teacher: NetworkTeacher(teacher), Self.options { ($0.givenStudent, $0.studentStart) = (.network(other), .teacher) })
+        }
+    }
+
     @Test func theSameSeedGivesTheSameStudent() throws {
         func student(seed: UInt64, threads: Int) throws -> [Float] {
             let distillation = try Distillation(

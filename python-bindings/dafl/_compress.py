@@ -28,11 +28,13 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
     """
     small = network
     keeps = "nothing"
+    # Drawn pictures say too little of photographs for the answers alone to repair a network that knows these.
+    start = "teacher" if network.info.input_shape[0] > 1 and network.info.input_shape[1] > 1 else "auto"
     for way in [ways] if isinstance(ways, Mapping) else ways:
         small = small.compressed(**way)
         keeps = kept(way, keeps)
         if repair > 0:
-            settings: dict[str, Any] = {"student_learning_rate": 1e-3, "student_keeps": keeps, **options}
+            settings: dict[str, Any] = {"student_learning_rate": 1e-3, "student_keeps": keeps, "student_start": start, **options}
             small = distill(network, student=small, steps=repair, progress=progress, **settings).student
     return small
 

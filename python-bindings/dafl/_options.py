@@ -285,7 +285,9 @@ class Options(InputUnits, total=False):
     channels that best give back the others on drawn pictures; the student then learns also what the teacher's layers
     make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto": "teacher" for
     images of several channels that are drawn, where the layers are such that it can be, and max_teacher_queries does
-    not count; else "new". "auto", "teacher" or "new"; "auto", in the preset "paper" "new"."""
+    not count; else "new". "teacher" also says of a student_network that it was made of the teacher, as
+    `dafl_network_compress` does: its weights stay, and where its nodes have names and shapes of the teacher's, it
+    learns what these make of pictures. "auto", "teacher" or "new"; "auto", in the preset "paper" "new"."""
 
     student_keeps: str
     """Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so that
@@ -300,7 +302,8 @@ class Ways(TypedDict, total=False):
     """Each linear layer and convolution becomes two thinner ones, by a singular value decomposition (Denton et al.,
     NIPS 2014): a linear layer through so many numbers; a convolution through so many channels, by its own kernel and
     one of 1 x 1, or by columns and rows of its kernel (Jaderberg et al., BMVC 2014), whichever loses less. Layers that
-    would not become cheaper stay. 0 to 2^30; default 0."""
+    would not become cheaper stay. With `images`, layers are then fitted to what they made of these. 0 to 2^30; default
+    0."""
 
     energy: float
     """The same, with the fewest for each layer that keep this share of its squared singular values. 0 to 1; default
@@ -352,8 +355,8 @@ class Ways(TypedDict, total=False):
     default 1."""
 
     images: Any
-    """Of int8 and channels: [image_count, channels, height, width], in the network's own units. Real ones, or those
-    that dafl_distillation_generate makes without data. Borrowed until the call returns."""
+    """Of int8, channels and low rank: [image_count, channels, height, width], in the network's own units. Real ones, or
+    those that dafl_distillation_generate makes without data. Borrowed until the call returns."""
 
     threads: int
     """0: as many as the processors that this process may use. 0 to 1024; default 0."""

@@ -19,7 +19,7 @@ STRUCTURES = {
     "dafl_train_options": _library.TrainOptions,
     "dafl_teacher": _library.Teacher,
     "dafl_progress": _library.Progress,
-    "dafl_load_options": _library.LoadOptions,
+    "dafl_load_options": _library.LoadOptions, "dafl_compression_options": _library.CompressionOptions,
     "dafl_distillation_options": _library.DistillationOptions,
 }
 

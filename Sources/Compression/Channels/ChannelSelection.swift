@@ -19,13 +19,10 @@ enum ChannelSelection {
         try images.run(narrowing.network, watching: narrowing.watched, compute) { narrowing.add($0) }
         guard try narrowing.write(to: result) else { throw refuse() }
         result.touch()
-        let batch = try Batch(samples: min(images.count, samples), shape: network.inputShape)
+        let batch = try Batch(samples: min(images.count, CalibrationImages.batchSize), shape: network.inputShape)
         try narrowing.refit(
             result, batches: images.count / batch.samples, teacher: batch, student: batch, compute
         ) { batch.load(rows: images.rows + $0 * batch.samples * batch.elements, compute) }
         return result
     }
-
-    /// Of a batch.
-    private static let samples = 64
 }

@@ -132,6 +132,22 @@ struct LowRank {
     private static let bisections = 100
     private static let lowestPrice = 1e-30
 
+    /// Makes up for what factors lose, by what images show: see `Network.refit`. A layer that is two has its second fitted.
+    /// - Parameter network: what `network(_:)` made.
+    func refit(_ result: Network, _ images: CalibrationImages, _ compute: Compute) throws {
+        let batch = try Batch(samples: min(images.count, CalibrationImages.batchSize), shape: network.inputShape)
+        let layers = network.nodes.filter { node in
+            !network.graph.sharingNodes.contains(node.name) && (node.layer as? Convolution)?.geometry.groups ?? 1 == 1
+                && (node.layer is Convolution || (node.layer as? Linear)?.positions == 1)
+                // What a normalisation follows is left to it.
+                && (node.layer.parameters.count == 2)
+        }
+        try result.refit(
+            layers.map { ($0.name, Array(0..<$0.outputShape.channelsHeightWidth.channels)) }, to: network,
+            batches: images.count / batch.samples, teacher: batch, own: batch, compute
+        ) { batch.load(rows: images.rows + $0 * batch.samples * batch.elements, compute) }
+    }
+
     /// The network with these layers factorised; nil for those that stay.
     private func network(_ choices: [Choice?]) throws -> Network {
         let chosen = Dictionary(uniqueKeysWithValues: zip(layers, choices).compactMap { layer, choice in choice.map { (layer.node, $0) } })

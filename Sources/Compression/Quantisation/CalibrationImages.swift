@@ -10,7 +10,7 @@ package struct CalibrationImages {
     /// - Parameter rows: [count, input], in the network's own units; borrowed.
     package init(rows: UnsafePointer<Float>, count: Int) { (self.rows, self.count) = (rows, count) }
 
-    private static let batchSize = 64
+    static let batchSize = 64
 
     func prefix(_ most: Int) -> CalibrationImages { CalibrationImages(rows: rows, count: min(count, most)) }
 

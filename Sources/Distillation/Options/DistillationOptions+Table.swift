@@ -144,7 +144,9 @@ extension DistillationOptions: OptionTable {
             /// channels that best give back the others on drawn pictures; the student then learns also what the teacher's
             /// layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto": "teacher" for
             /// images of several channels that are drawn, where the layers are such that it can be, and max_teacher_queries
-            /// does not count; else "new".
+            /// does not count; else "new". "teacher" also says of a student_network that it was made of the teacher, as
+            /// `dafl_network_compress` does: its weights stay, and where its nodes have names and shapes of the teacher's, it learns
+            /// what these make of pictures.
             .choice("student_start", \.studentStart, StudentStart.self, .auto, .new),
             /// Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so that a
             /// pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared ones stay

@@ -22,12 +22,17 @@ struct TeachersStart {
         var start: TeachersStart?
         if let own = host as? NetworkTeacher {
             let units = try options.units(of: host) ?? own.ownUnits.map { TeacherUnits(units: $0, shape: host.inputShape) }
-            start = try TeachersStart(student, of: own, units, options, compute)
+            start = if case .network = options.givenStudent {
+                try TeachersStart(compressed: student, of: own, units, options, compute)
+            } else {
+                try TeachersStart(student, of: own, units, options, compute)
+            }
         }
         guard start != nil || options.studentStart != .teacher else {
             throw DaflError.invalid(
                 "student_start", "\"teacher\"",
-                "\"auto\" or \"new\" for a student that is no share of a network's channels, or whose layers cannot start so")
+                "\"auto\" or \"new\" for a student that is neither a share of a network's channels nor made of the network, or whose layers "
+                    + "cannot start so")
         }
         return start
     }
@@ -84,6 +89,42 @@ struct TeachersStart {
         watchedTeacher = teacher.watching(places.map(\.teacher))
     }
 
+    /// For a student that was made of the teacher, with its weights as they are: where layers of the teacher read what nodes of the
+    /// same name and shape put out, the student's nodes are to put out the same. nil where there are none, or nothing can be drawn.
+    init?(
+        compressed student: Network, of teacher: NetworkTeacher, _ units: TeacherUnits?, _ options: DistillationOptions,
+        _ compute: Compute
+    ) throws {
+        guard ProceduralSource.image(of: teacher.inputShape, options) != nil else { return nil }
+        let network = teacher.network
+        var pairs: [(student: Int, teacher: Int)] = []
+        for node in network.nodes where !node.layer.parameters.isEmpty && node.kind != .units {
+            guard let theirs = node.inputs.first, theirs != Network.input, network.nodes[theirs].kind != .units,
+                let own = student.nodes.firstIndex(where: { $0.name == network.nodes[theirs].name }),
+                student.nodes[own].outputShape == network.nodes[theirs].outputShape, !pairs.contains(where: { $0.teacher == theirs })
+            else { continue }
+            pairs.append((own, theirs))
+        }
+        guard !pairs.isEmpty else { return nil }
+        let watched = teacher.watching(pairs.map(\.teacher))
+        let standard: any Teacher = units.map { UnitsTeacher(watched, $0) } ?? watched
+        let images = try Batch(samples: Self.samples, shape: teacher.inputShape)
+        let pass = try standard.plan(images, gradients: false, compute)
+        let pictures = try Self.pictures(teacher, units, batches: 1, options, compute)
+        images.load(rows: pictures.pointer, compute)
+        try pass.forward()
+        watchedTeacher = watched
+        places = try zip(pairs, pass.watched).map { pair, batch in
+            let channels = batch.shape.channelsHeightWidth.channels
+            let moments = try ChannelMoments(channels: channels)
+            moments.add(batch)
+            let all = Array(0..<channels), variance = moments.variance(of: all)
+            // What never changes has nothing to match.
+            return ActivationMatch.Place(
+                student: pair.student, teacher: pair.teacher, channels: all, variance: variance > 0 ? variance : .infinity)
+        }
+    }
+
     /// Such as those of the run: rows [batches * samples, image].
     private static func pictures(
         _ teacher: NetworkTeacher, _ units: TeacherUnits?, batches: Int, _ options: DistillationOptions, _ compute: Compute
@@ -119,6 +160,8 @@ extension DistillationOptions {
         case .new: return false
         case .teacher: return true
         case .auto:
+            // A student that a host brings may be anything.
+            guard givenStudent == nil else { return false }
             let isDrawn = [.auto, .procedural].contains(imageSource)
             return isDrawn && maxTeacherQueries == 0 && ProceduralSource.image(of: input, self).map { $0.channels > 1 } ?? false
         }

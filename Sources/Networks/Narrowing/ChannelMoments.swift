@@ -2,8 +2,8 @@ import Numerics
 
 /// How the channels of an activation go together: their second moments over images and pixels, with a channel that is always 1,
 /// so that the mean is among them.
-final class ChannelMoments {
-    let channels: Int
+package final class ChannelMoments {
+    package let channels: Int
     /// [channels + 1, channels + 1], sums until they are read.
     private let sums: Doubles
     private var count = 0.0
@@ -11,7 +11,7 @@ final class ChannelMoments {
     /// Of each image, so many pixels at most, evenly spread: neighbours tell nearly the same.
     private static let mostPixels = 64
 
-    init(channels: Int) throws {
+    package init(channels: Int) throws {
         self.channels = channels
         sums = try Doubles(count: (channels + 1) * (channels + 1))
         column = try Doubles(count: channels + 1)
@@ -19,7 +19,7 @@ final class ChannelMoments {
     }
 
     /// - Parameter batch: [channels, ...] a sample.
-    func add(_ batch: Batch) {
+    package func add(_ batch: Batch) {
         let pixels = batch.elements / channels, size = channels + 1
         // No divisor of a row's length, so that the columns take turns.
         let stride = pixels <= Self.mostPixels ? 1 : (pixels / Self.mostPixels) | 1
@@ -43,7 +43,7 @@ final class ChannelMoments {
     }
 
     /// The mean over channels of their variance.
-    func variance(of kept: [Int]) -> Double {
+    package func variance(of kept: [Int]) -> Double {
         let sum = kept.reduce(0) { $0 + self[$1, $1] - self[$1, channels] * self[$1, channels] }
         return sum / Double(max(1, kept.count))
     }

@@ -202,41 +202,14 @@ package final class Narrowing {
         return true
     }
 
-    /// Fits the weights of a student that was written to, layer by layer: each to make of what the student gives it what the
-    /// teacher makes of the same images.
-    /// - Parameters:
-    ///   - teacher: the inputs of `network`, and the student's own, which `load` writes for a batch, the same ones each time.
+    /// Fits the weights of a student that was written to: see `Network.refit`.
+    /// - Parameter teacher: the inputs of `network`, where the student has others.
     package func refit(
         _ student: Network, batches: Int, teacher: Batch, student images: Batch, _ compute: Compute, _ load: (Int) -> Void
     ) throws {
-        for reader in readers {
-            guard let node = student.nodes.first(where: { $0.name == reader.name }), let weight = node.layer.parameters.first?.value,
-                let same = network.nodes.firstIndex(where: { $0.name == reader.name }),
-                let refit = try LayerRefit(node.layer, weights: weight.count, outputs: places(reader.outputs))
-            else { continue }
-            let input = node.inputs[0]
-            let own = try Pass(student, input: images, watching: input == Network.input ? [] : [input], compute)
-            let wanted = try Pass(network, input: teacher, watching: [same], compute)
-            for batch in 0..<batches {
-                load(batch)
-                own.forward()
-                wanted.forward()
-                refit.add(own.watched.first ?? own.input, wanted.watched[0], places: Self.places)
-            }
-            let shape = [places(reader.outputs).count]
-            let (bias, mean, variance) = (try Tensor(shape), try Tensor(shape), try Tensor(shape))
-            try refit.solve(weight: weight, bias: bias, mean: mean, variance: variance)
-            if let own = student.parameter(named: "\(reader.name).bias")?.value {
-                own.load(bias)
-            } else if let norm = student.norm(behind: reader.name) {
-                norm.pass(mean: mean, variance: variance, adding: bias)
-            }
-            student.touch()
-        }
+        try student.refit(
+            readers.map { ($0.name, places($0.outputs)) }, to: network, batches: batches, teacher: teacher, own: images, compute, load)
     }
-
-    /// Of each image.
-    private static let places = 48
 
     /// From the weights of a layer that reads inputs in units to those for standardised inputs. At an edge with zeros around
     /// it these stand for the mean then.
@@ -289,21 +262,9 @@ package final class Narrowing {
     }
 }
 
-extension BatchNorm {
-    /// Makes it hand on what it gets, and a bias, where that has these statistics.
-    fileprivate func pass(mean: Tensor, variance: Tensor, adding added: Tensor) {
-        runningMean.value.load(mean)
-        runningVariance.value.load(variance)
-        for c in 0..<channels {
-            weight?.value[c] = (variance[c] + epsilon).squareRoot()
-            bias?.value[c] = mean[c] + added[c]
-        }
-    }
-}
-
 extension Network {
     /// The batch normalisation that alone reads a layer's output; nil for none.
-    fileprivate func norm(behind layer: String) -> BatchNorm? {
+    func norm(behind layer: String) -> BatchNorm? {
         guard let index = nodes.firstIndex(where: { $0.name == layer }) else { return nil }
         let readers = nodes.filter { $0.inputs.contains(index) }
         return readers.count == 1 ? readers[0].layer as? BatchNorm : nil
