@@ -21,7 +21,7 @@ public func dafl_compression_options_init(
 /// - Parameter options: initialised before with `dafl_compression_options_init`.
 /// - Parameter out: the smaller network, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of its range or a goal that cannot be reached, when no way is asked
-///   for, for weights that are not finite, and for int8 without images; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for;
+///   for, for weights that are not finite, and for int8 without images; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for; DAFL_ERROR_DIVERGED where what comes out is not finite;
 ///   DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
 @c @implementation
 public func dafl_network_compress(

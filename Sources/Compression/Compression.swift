@@ -32,7 +32,8 @@ package struct Compression {
     /// - Parameter onProgress: told the share of the work that is done, from time to time, on the caller's thread; what it throws
     ///   ends the work.
     /// - Throws: `invalidArgument` when a way is out of its range, when none is asked for, or when the network has weights that are
-    ///   not finite; `unsupported` for a network that a way can do nothing for; `outOfMemory`.
+    ///   not finite; `unsupported` for a network that a way can do nothing for; `diverged` where what comes out is not
+    ///   finite; `outOfMemory`.
     package func applied(
         to network: Network, _ compute: Compute, onProgress: (Double) throws -> Void = { _ in }
     ) throws -> Network {
@@ -42,7 +43,12 @@ package struct Compression {
         guard !ways.isEmpty else { throw DaflError(.invalidArgument, "nothing is asked of the compression: every way is 0") }
         var result = network
         for (done, way) in ways.enumerated() {
+            try onProgress(Double(done) / Double(ways.count))
             result = try way(result, compute) { try onProgress((Double(done) + $0) / Double(ways.count)) }
+        }
+        try onProgress(1)
+        guard result.isFinite else {
+            throw DaflError(.diverged, "the smaller network's weights are not finite: those of the network, or the images, are too large")
         }
         return result
     }
@@ -71,7 +77,7 @@ package struct Compression {
                     return try ChannelSelection.selected(network, keeping: channels, images, compute)
                 }
             }
-            if merge > 0 { ways.append { [merge] network, _, _ in try ChannelMerging.merged(network, share: merge) } }
+            if merge > 0 { ways.append { [merge] in try ChannelMerging.merged($0, share: merge, $2) } }
             if prune > 0 { ways.append { [prune] network, _, _ in try Pruning.pruned(network, share: prune) } }
             guard bits > 0 || convolutionBits == 0 else {
                 throw DaflError.invalid("convolution_bits", convolutionBits, "0 where bits is 0")

@@ -131,9 +131,53 @@ import Testing
         let smaller = try compression.applied(to: network, Compute(threads: 1))
         #expect(smaller.parameter(named: "a.weight")?.value.shape.dimensions == [2, 2, 3, 3])
         for (a, b) in zip(try outputs(network), try outputs(smaller)) { #expect(abs(a - b) < 1e-2) }
+        // Fewer images than weights leave what they say nothing of, and a last batch counts that is not whole.
+        compression.channels = 1
+        for count in [1, 70] {
+            compression.images = CalibrationImages(rows: images.pointer, count: count)
+            for (a, b) in zip(try outputs(network), try outputs(compression.applied(to: network, Compute(threads: 1)))) {
+                #expect(abs(a - b) < 1e-3)
+            }
+        }
+        compression.channels = 0.5
         // Not so by weights alone, which know no sums.
         compression.images = nil
         let blind = try compression.applied(to: network, Compute(threads: 1))
         #expect(zip(try outputs(network), try outputs(blind)).contains { abs($0 - $1) > 1e-2 })
+    }
+}
+
+extension ChannelTests {
+    /// Two runs of the same channels, of which the eighth is as far from the first of its own run as from that of the next.
+    @Test("A channel that is read twice is taken over in each run by the same one of that run")
+    func runs() throws {
+        var graph = Graph("twice", input: [3, 5, 5])
+        graph.add(.convolution, "a", ["outputs": 8, "kernel": 3])
+        graph.add(.relu, "r")
+        graph.add(.tanh, "t", inputs: ["a"])
+        graph.add(.concat, "both", inputs: ["r", "t"])
+        graph.add(.flatten)
+        graph.add(.linear, "fc", ["outputs": 4])
+        let network = try Network(graph)
+        var random = Philox(seed: 1, stream: .weights)
+        network.initialise(&random)
+        let (weight, bias) = (network.parameters[0].value, network.parameters[1].value)
+        for i in 0..<27 { weight[7 * 27 + i] = weight[i] }
+        bias[7] = bias[0]
+        let merged = try compressed(network) { $0.merge = 0.125 }
+        #expect(merged.parameters[0].value.shape[0] == 7)
+        for (a, b) in zip(try outputs(network), try outputs(merged)) { #expect(abs(a - b) < 1e-5) }
+    }
+
+    @Test("Layers that make something of all channels together are refused", arguments: [LayerKind.lrn, .softmax])
+    func mixing(kind: LayerKind) throws {
+        var graph = Graph("mixing", input: [3, 5, 5])
+        graph.add(.convolution, "a", ["outputs": 8, "kernel": 3])
+        graph.add(kind, "m", kind == .lrn ? ["size": 3] : [:])
+        graph.add(.flatten)
+        graph.add(.linear, "fc", ["outputs": 4])
+        let network = try Network(graph)
+        let error = #expect(throws: DaflError.self) { try compressed(network) { $0.merge = 0.5 } }
+        #expect(error?.status == .unsupported && error?.description.contains("\"m\"") == true)
     }
 }

@@ -104,6 +104,15 @@ import Testing
         for (a, b) in zip(network.parameters, shared.parameters) { #expect(values(a.value) == values(b.value)) }
     }
 
+    @Test("A value that comes to be zero stays one, and its weights do not go to another")
+    func meanOfZero() throws {
+        let network = try network("mlp-3-2")
+        for (i, value) in [Float(1), -1, 100, 100, 1, -1].enumerated() { network.parameters[0].value[i] = value }
+        let shared = try compressed(network) { $0.bits = 1 }.parameters[0].value
+        #expect(shared[2] == 100 && shared[3] == 100)
+        for i in [0, 1, 4, 5] { #expect(shared[i] != 0 && abs(shared[i]) < 1e-20) }
+    }
+
     @Test("What cannot be is refused in a sentence")
     func refused() throws {
         let network = try network("mlp-12-9-5")

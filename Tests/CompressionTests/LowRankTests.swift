@@ -55,6 +55,21 @@ import Testing
         #expect(zeros.vectors(0).u == [0, 0, 0, 0])
     }
 
+    /// What is left of the others is rounding, with no direction of its own.
+    @Test("Rows that are the same many times over have one singular value, and no more vectors than that", arguments: [1, 4])
+    func repeated(distinct: Int) throws {
+        let few = matrix(distinct, 24)
+        let svd = try SingularValues(rows: 20, columns: 24, compute) { few[$0 % distinct][$1] }
+        #expect(svd.values[distinct - 1] > 1 && svd.values[distinct...].allSatisfy { $0 == 0 })
+        let terms = svd.values.indices.map { svd.vectors($0) }
+        for i in 0..<20 {
+            for j in 0..<24 {
+                let sum = terms.indices.reduce(0.0) { $0 + svd.values[$1] * terms[$1].u[i] * terms[$1].v[j] }
+                #expect(abs(sum - few[i % distinct][j]) < 1e-6)
+            }
+        }
+    }
+
     @Test("The same numbers whatever the threads")
     func threads() throws {
         let a = matrix(31, 40)

@@ -26,10 +26,13 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
     with `network` as the teacher, teach the smaller one what it lost: pruned weights stay zero, shared ones equal. `options` are
     those of the distillations; `progress` shows each on the screen. Ctrl-C ends it as KeyboardInterrupt.
     """
+    if taken := options.keys() & {"student", "steps"}:
+        raise TypeError(f"{min(taken)} is no option of a repair: ways and repair say it")
     small = network
     keeps = "nothing"
     # Drawn pictures say too little of photographs for the answers alone to repair a network that knows these.
-    start = "teacher" if network.info.input_shape[0] > 1 and network.info.input_shape[1] > 1 else "auto"
+    channels, *sides = network.info.input_shape
+    start = "teacher" if channels > 1 and min(sides) > 3 else "auto"
     for way in [ways] if isinstance(ways, Mapping) else ways:
         small = small.compressed(**way)
         keeps = kept(way, keeps)

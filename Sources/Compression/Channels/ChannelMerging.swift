@@ -11,12 +11,13 @@ import Numerics
 /// with the weights W on the way in and the bias at their end. The pair with the least of it goes first.
 enum ChannelMerging {
     /// - Parameter share: of each group's channels that go, rounded down; at least one stays.
-    static func merged(_ network: Network, share: Double) throws -> Network {
+    static func merged(_ network: Network, share: Double, _ onProgress: (Double) throws -> Void) throws -> Network {
         let surgery = try ChannelSurgery(network)
         var plans: [Int: ChannelSurgery.Plan] = [:]
-        for group in surgery.groups where surgery.isUniform(group.id) {
+        for (done, group) in surgery.groups.enumerated() where surgery.isUniform(group.id) {
+            func tell(_ share: Double) throws { try onProgress((Double(done) + share) / Double(surgery.groups.count)) }
             plans[group.id] = try plan(
-                surgery.incoming(group), surgery.outgoing(group), leaving: max(1, group.size - Int(share * Double(group.size))))
+                surgery.incoming(group), surgery.outgoing(group), leaving: max(1, group.size - Int(share * Double(group.size))), tell)
         }
         guard !plans.isEmpty else {
             throw DaflError(.unsupported, "the network \(network.name) has no channels that all that follows them treats alike")
@@ -24,7 +25,9 @@ enum ChannelMerging {
         return try surgery.network(plans)
     }
 
-    private static func plan(_ incoming: DoubleRows, _ outgoing: DoubleRows, leaving count: Int) throws -> ChannelSurgery.Plan {
+    private static func plan(
+        _ incoming: DoubleRows, _ outgoing: DoubleRows, leaving count: Int, _ onProgress: (Double) throws -> Void
+    ) throws -> ChannelSurgery.Plan {
         let size = incoming.count
         let squares = (0..<size).map { incoming.dot($0, $0) }
         var energies = (0..<size).map { outgoing.dot($0, $0) }
@@ -37,6 +40,7 @@ enum ChannelMerging {
         var neighbours = (0..<size).map(nearest)
         var successors: [Int: (channel: Int, factor: Double)] = [:]
         while alive.count > count {
+            try onProgress(Double(size - alive.count) / Double(size - count))
             let least = alive.min { energies[$0] * neighbours[$0].distance < energies[$1] * neighbours[$1].distance }
             guard let j = least else { break }
             let i = neighbours[j].channel

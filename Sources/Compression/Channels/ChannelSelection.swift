@@ -15,14 +15,16 @@ enum ChannelSelection {
         // The narrowing's own network takes standardised images, and so does what it writes to.
         guard network.inputUnits == nil, let narrowing = try Narrowing(network, width: share) else { throw refuse() }
         let result = try Network(narrowing.network.graph.scaled(width: share))
+        guard share == 1 || result.parameterCount < narrowing.network.parameterCount else {
+            throw DaflError(.unsupported, "the network \(network.name) has no channels between its layers that could be fewer")
+        }
         result.loadConstants(from: narrowing.network)
         try images.run(narrowing.network, watching: narrowing.watched, compute) { narrowing.add($0) }
         guard try narrowing.write(to: result) else { throw refuse() }
         result.touch()
-        let batch = try Batch(samples: min(images.count, CalibrationImages.batchSize), shape: network.inputShape)
-        try narrowing.refit(
-            result, batches: images.count / batch.samples, teacher: batch, student: batch, compute
-        ) { batch.load(rows: images.rows + $0 * batch.samples * batch.elements, compute) }
+        try images.inBatches(of: network.inputShape, compute) { batch, batches, load in
+            try narrowing.refit(result, batches: batches, teacher: batch, student: batch, compute, load)
+        }
         return result
     }
 }

@@ -45,6 +45,11 @@ struct ChannelSurgery {
         func refuse(_ node: Network.Node) -> DaflError {
             DaflError(.unsupported, "channels cannot be taken out of the network \(whole.name): not told how they go through \"\(node.name)\"")
         }
+        // Without weights, and yet of all channels together: fewer would change what it makes of the others.
+        let last = network.nodes.last?.name
+        if let mixing = network.nodes.first(where: { $0.mixesChannels && !($0.kind == .softmax && $0.name == last) }) {
+            throw refuse(mixing)
+        }
         let sharing = graph.sharingNodes
         for node in network.nodes where !node.layer.parameters.isEmpty && node.kind != .units {
             guard !sharing.contains(node.name), let all = scaling.channels(ofWeightsOf: node.name), let first = all.first else {
@@ -195,9 +200,12 @@ struct ChannelSurgery {
         }
         for (input, channel) in layer.inputs.enumerated() where starts[input] == nil {
             guard let successor = plans[channel.group]?.successors[channel.index] else { continue }
-            // A group can be among a layer's inputs more than once: in as many runs, of which this input is in one.
-            let matches = layer.inputs.indices.filter { layer.inputs[$0].group == channel.group && layer.inputs[$0].index == successor.channel }
-            guard let nearest = matches.min(by: { abs($0 - input) < abs($1 - input) }), let start = starts[nearest] else { continue }
+            // A layer can read a group several times: the same time of the one as of the other.
+            func places(of index: Int) -> [Int] {
+                layer.inputs.indices.filter { layer.inputs[$0].group == channel.group && layer.inputs[$0].index == index }
+            }
+            guard let time = places(of: channel.index).firstIndex(of: input), let start = starts[places(of: successor.channel)[time]]
+            else { continue }
             for (i, place) in ranges[input].enumerated() { columns[start + i].append((place, successor.factor)) }
         }
         return columns
@@ -213,5 +221,18 @@ extension Network {
             for i in 0..<size { narrow[new * size + i] = whole[row * size + i] }
         }
         narrow.touch()
+    }
+}
+
+extension Network.Node {
+    /// Whether what it makes of a channel depends on the others, without weights that say how.
+    fileprivate var mixesChannels: Bool {
+        switch kind {
+        case .lrn, .layerNorm, .groupNorm, .softmax: return true
+        case .reduceMean, .reduceSum, .reduceMax:
+            guard case .integers(let axes) = settings["axes"] else { return true }
+            return axes.contains(0)
+        default: return false
+        }
     }
 }

@@ -5,7 +5,7 @@ import Numerics
 /// repairs what that costs, and several rounds of both go further than one.
 ///
 /// How many each layer loses, its weights decide: first go those with the smallest share of the squares of what their layer has
-/// left (Lee et al., "Layer-adaptive sparsity for the magnitude-based pruning", ICLR 2021). No layer loses its last weight so.
+/// left (Lee et al., "Layer-adaptive sparsity for the magnitude-based pruning", ICLR 2021). Short of a share of 1, no layer loses its last weight so.
 enum Pruning {
     /// - Parameter share: of all weights of linear layers and convolutions that are zero afterwards.
     static func pruned(_ network: Network, share: Double) throws -> Network {

@@ -31,6 +31,8 @@ enum WeightSharing {
     }
 
     private static let mostRounds = 500
+    /// A value of 0 would be taken for weights that were pruned.
+    private static let besideZero = 1e-30
 
     /// k-means along a line, from centres spread evenly between the smallest and the largest number, which the paper found best;
     /// with rising means. A centre that has no number is left out.
@@ -48,7 +50,6 @@ enum WeightSharing {
             guard moved != means else { break }
             means = moved
         }
-        // A value of 0 would be taken for a weight that was pruned.
-        return means.filter { Float($0) != 0 }
+        return means.map { Float($0) == 0 ? besideZero : $0 }
     }
 }

@@ -88,13 +88,14 @@ struct LowRank {
         case .energy(let share):
             return try network(layers.map { $0.best { factors in factors.rank(losing: 1 - share) } })
         case .multiplyAdds(let share):
-            return try network(choices(multiplyAdds: Int(share * Double(network.multiplyAdds))))
+            return share == 1 ? try network.copy() : try network(choices(multiplyAdds: share))
         }
     }
 
     /// Of all ways to spend so many multiply-adds, the one that loses the least: for a price of a multiply-add, each layer takes
     /// what is best for itself, and the price is the lowest at which all together stay within the limit.
-    private func choices(multiplyAdds limit: Int) throws -> [Choice?] {
+    private func choices(multiplyAdds share: Double) throws -> [Choice?] {
+        let limit = Int(share * Double(network.multiplyAdds))
         let others = network.multiplyAdds - layers.reduce(0) { $0 + $1.cost }
         func choices(at price: Double) -> [Choice?] { layers.map { $0.cheapest(price) } }
         func total(_ choices: [Choice?]) -> Int { zip(layers, choices).reduce(others) { $0 + ($1.1?.cost ?? $1.0.cost) } }
@@ -102,7 +103,7 @@ struct LowRank {
         var (low, high) = (0.0, 1.0)  // a multiply-add for all that a layer has
         guard total(choices(at: high)) <= limit else {
             let least = Double(total(choices(at: high))) / Double(network.multiplyAdds)
-            throw DaflError.invalid("multiply_adds", Double(limit) / Double(network.multiplyAdds), "at least \(least) for this network")
+            throw DaflError.invalid("multiply_adds", share, "at least \(least) for this network")
         }
         for _ in 0..<Self.bisections {
             let middle = low == 0 ? high / 16 : (low * high).squareRoot()
@@ -135,17 +136,20 @@ struct LowRank {
     /// Makes up for what factors lose, by what images show: see `Network.refit`. A layer that is two has its second fitted.
     /// - Parameter network: what `network(_:)` made.
     func refit(_ result: Network, _ images: CalibrationImages, _ compute: Compute) throws {
-        let batch = try Batch(samples: min(images.count, CalibrationImages.batchSize), shape: network.inputShape)
         let layers = network.nodes.filter { node in
-            !network.graph.sharingNodes.contains(node.name) && (node.layer as? Convolution)?.geometry.groups ?? 1 == 1
-                && (node.layer is Convolution || (node.layer as? Linear)?.positions == 1)
-                // What a normalisation follows is left to it.
-                && (node.layer.parameters.count == 2)
+            // What a normalisation follows, and so has no bias of its own, is left to it.
+            guard !network.graph.sharingNodes.contains(node.name), node.layer.parameters.count == 2 else { return false }
+            switch node.layer {
+            case let layer as Convolution: return layer.geometry.groups == 1
+            case let layer as Linear: return layer.positions == 1 && node.outputShape.rank == 1
+            default: return false
+            }
         }
-        try result.refit(
-            layers.map { ($0.name, Array(0..<$0.outputShape.channelsHeightWidth.channels)) }, to: network,
-            batches: images.count / batch.samples, teacher: batch, own: batch, compute
-        ) { batch.load(rows: images.rows + $0 * batch.samples * batch.elements, compute) }
+        try images.inBatches(of: network.inputShape, compute) { batch, batches, load in
+            try result.refit(
+                layers.map { ($0.name, Array(0..<$0.layer.parameters[0].value.shape[0])) }, to: network, batches: batches,
+                teacher: batch, own: batch, compute, load)
+        }
     }
 
     /// The network with these layers factorised; nil for those that stay.

@@ -22,6 +22,8 @@ final class SingularValues {
     private static let mostSweeps = 40
     /// Of two rows, the cosine that counts as a right angle: weights are float32.
     private static let smallestCosine = 1e-9
+    /// Of the largest singular value: weights are float32.
+    private static let smallestShare = 1e-7
 
     /// - Parameters:
     ///   - element: A's in a row and a column.
@@ -49,7 +51,9 @@ final class SingularValues {
         }
         let lengths = (0..<few).map { [rotated] in rotated.dot($0, $0).squareRoot() }
         order = (0..<few).sorted { lengths[$0] > lengths[$1] || (lengths[$0] == lengths[$1] && $0 < $1) }
-        values = order.map { lengths[$0] }
+        // Below that they are rounding, and have no direction.
+        let smallest = Self.smallestShare * (lengths.max() ?? 0)
+        values = order.map { lengths[$0] < smallest ? 0 : lengths[$0] }
     }
 
     /// Rotates each pair once; returns the largest cosine there was between two of them.

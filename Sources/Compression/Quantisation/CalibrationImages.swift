@@ -10,7 +10,19 @@ package struct CalibrationImages {
     /// - Parameter rows: [count, input], in the network's own units; borrowed.
     package init(rows: UnsafePointer<Float>, count: Int) { (self.rows, self.count) = (rows, count) }
 
-    static let batchSize = 64
+    private static let batchSize = 64
+
+    /// Calls `body` with a batch, how many there are, and what loads each of them; the last has images of the one before where they
+    /// do not come out even.
+    func inBatches(
+        of shape: Shape, _ compute: Compute, _ body: (_ batch: Batch, _ batches: Int, _ load: (Int) -> Void) throws -> Void
+    ) throws {
+        let batch = try Batch(samples: min(count, Self.batchSize), shape: shape)
+        try body(batch, (count + batch.samples - 1) / batch.samples) { index in
+            let first = min(index * batch.samples, count - batch.samples)
+            batch.load(rows: rows + first * batch.elements, compute)
+        }
+    }
 
     func prefix(_ most: Int) -> CalibrationImages { CalibrationImages(rows: rows, count: min(count, most)) }
 

@@ -90,7 +90,7 @@ struct TeachersStart {
     }
 
     /// For a student that was made of the teacher, with its weights as they are: where layers of the teacher read what nodes of the
-    /// same name and shape put out, the student's nodes are to put out the same. nil where there are none, or nothing can be drawn.
+    /// same name and shape put out, the student's nodes are to put out the same. nil where nothing can be drawn.
     init?(
         compressed student: Network, of teacher: NetworkTeacher, _ units: TeacherUnits?, _ options: DistillationOptions,
         _ compute: Compute
@@ -105,7 +105,6 @@ struct TeachersStart {
             else { continue }
             pairs.append((own, theirs))
         }
-        guard !pairs.isEmpty else { return nil }
         let watched = teacher.watching(pairs.map(\.teacher))
         let standard: any Teacher = units.map { UnitsTeacher(watched, $0) } ?? watched
         let images = try Batch(samples: Self.samples, shape: teacher.inputShape)

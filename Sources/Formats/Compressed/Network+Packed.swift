@@ -22,7 +22,7 @@ extension Network {
 
     /// - Throws: `format` for a file that is damaged or of another network, `unsupported` for another compression, `io`.
     func unpack(_ file: SafetensorsFile) throws {
-        var reader = BitReader(try file.packedBytes())
+        var reader = BitReader(try file.packedBytes(atMost: parameters.reduce(0) { $0 + PackedTensor.mostBytes($1.value.count) }))
         for parameter in parameters {
             try PackedTensor.read(parameter.value, &reader)
             try parameter.requireAllowed(or: .format)
@@ -38,13 +38,16 @@ extension SafetensorsFile {
 
     var isPacked: Bool { metadata[Self.compressionKey] != nil }
 
-    fileprivate func packedBytes() throws -> [UInt8] {
+    fileprivate func packedBytes(atMost most: Int) throws -> [UInt8] {
         guard let kind = metadata[Self.compressionKey], kind == Self.huffman else {
             throw DaflError(.unsupported, "is compressed by \(quoted(metadata[Self.compressionKey] ?? "")), which is not known")
         }
         guard tensors.count == 1, let tensor = tensors.first, tensor.name == Self.packedName, tensor.type == .u8,
             tensor.dimensions.count == 1
         else { throw DaflError(.format, "is compressed, and has not the one tensor \(quoted(Self.packedName)) of bytes") }
+        guard tensor.dimensions[0] <= most else {
+            throw DaflError(.format, "has \(tensor.dimensions[0]) bytes; its network takes no more than \(most)")
+        }
         return try [UInt8](unsafeUninitializedCapacity: tensor.dimensions[0]) { bytes, count in
             let all = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[..<tensor.dimensions[0]])
             try read(tensor.name, tensor.type, tensor.dimensions, into: all)

@@ -14,6 +14,11 @@ enum PackedTensor {
     private static let lengthBits = 4
     private static let countBits = 16
 
+    /// That a tensor of so many numbers takes: its codes and values, and of each number all bits of it and the longest code.
+    static func mostBytes(_ count: Int) -> Int {
+        1 + gaps * lengthBits / 8 + countBits / 8 + mostValues * (32 + lengthBits) / 8 + count * (32 + HuffmanCode.longest + 7) / 8 + 1
+    }
+
     // MARK: - Writing
 
     static func write(_ tensor: Tensor, to writer: inout BitWriter) {

@@ -75,15 +75,22 @@ final class LayerRefit {
         }
     }
 
-    /// Writes the weights, row by row, with the bias; and the mean and variance that outputs have without it.
+    /// Writes the weights, row by row, with the bias, as near to those that are there as the error allows; and the mean and variance that outputs have without it.
     func solve(weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) throws {
         guard count > 0 else { return }
         for i in 0..<size * size { moments[i] /= count }
         let factor = try CholeskyFactor(size: size) { i, j in moments[i * size + j] * (i == j ? 1 + 1e-4 : 1) }
         for o in 0..<outputs.count {
             let row = products.pointer + o * size
-            for i in 0..<size { row[i] /= count }
-            factor.solve(row)
+            func before(_ i: Int) -> Double { Double(i < size - 1 ? weight[o * (size - 1) + i] : bias[o]) }
+            // What is left to make up for, and the change that does it.
+            for i in 0..<size {
+                var made = 0.0
+                for j in 0..<size { made += moments[max(i, j) * size + min(i, j)] * before(j) }
+                window[i] = row[i] / count - made
+            }
+            factor.solve(window.pointer)
+            for i in 0..<size { row[i] = before(i) + window[i] }
             for i in 0..<size - 1 { weight[o * (size - 1) + i] = Float(row[i]) }
             bias[o] = Float(row[size - 1])
             var (first, second) = (0.0, 0.0)

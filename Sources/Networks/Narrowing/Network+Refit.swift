@@ -27,6 +27,7 @@ extension Network {
             }
             let shape = [outputs.count]
             let (bias, mean, variance) = (try Tensor(shape), try Tensor(shape), try Tensor(shape))
+            if let before = parameter(named: "\(name).bias")?.value ?? norm(behind: name)?.bias?.value { bias.load(before) }
             try refit.solve(weight: weight, bias: bias, mean: mean, variance: variance)
             if let own = parameter(named: "\(name).bias")?.value {
                 own.load(bias)
