@@ -69,7 +69,7 @@ static void test_compression() {
     dafl::CompressionOptions few;
     few.prune = 0.9;
     few.bits = 3;
-    const std::string path = "build/tests/small.safetensors";
+    const std::string path = "small.safetensors";
     const auto shared = network.compress(few);
     shared.save_compressed(path);
     const float images[2 * 64] = {1, 2, 3};
