@@ -21,8 +21,8 @@ public func dafl_compression_options_init(
 /// - Parameter options: initialised before with `dafl_compression_options_init`.
 /// - Parameter out: the smaller network, to be destroyed with `dafl_network_destroy`; NULL on failure.
 /// - Returns: DAFL_ERROR_INVALID_ARGUMENT for an option out of its range or a goal that cannot be reached, when no way is asked
-///   for, for weights that are not finite, and for int8 without images; DAFL_ERROR_UNSUPPORTED for a network that a way can do nothing for; DAFL_ERROR_DIVERGED where what comes out is not finite;
-///   DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
+///   for, for weights that are not finite, and for int8 without images; DAFL_ERROR_UNSUPPORTED for a network that a way can do
+///   nothing for; DAFL_ERROR_DIVERGED where what comes out is not finite; DAFL_ERROR_OUT_OF_MEMORY; what on_progress returned.
 @c @implementation
 public func dafl_network_compress(
     _ network: NetworkHandle?, _ options: UnsafePointer<dafl_compression_options>?,
@@ -34,7 +34,6 @@ public func dafl_network_compress(
         let c = try SizedStruct.read(options, "options")
         var compression = Compression()
         try OptionFields.read(c, into: &compression)
-        try compression.requireInRange()
         if let images = c.images {
             compression.images = CalibrationImages(
                 rows: images, count: try requireWhole(c.image_count, "image_count", 1...1 << 30))

@@ -66,9 +66,7 @@ extension Network {
         let copy = try Network(
             graph.adding(units: units.count, direction),
             architecture: architecture.map { Architecture.adding(units: units.count, to: $0) })
-        for parameter in copy.parameters {
-            if let value = self.parameter(named: parameter.name)?.value { parameter.value.load(value) }
-        }
+        copy.loadWeights(of: self)
         copy.load(units)
         return copy
     }

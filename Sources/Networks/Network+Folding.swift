@@ -22,9 +22,7 @@ extension Network {
         graph.feature = graph.feature.map { names[$0] ?? $0 }
 
         let network = try Network(graph)
-        for parameter in network.parameters {
-            if let same = self.parameter(named: parameter.name) { parameter.value.load(same.value) }
-        }
+        network.loadWeights(of: self)
         let layers = Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, $0.layer) })
         for (layer, norm) in pairs {
             guard let norm = layers[norm] as? BatchNorm, let weight = network.parameter(named: "\(layer).weight"),
@@ -36,13 +34,10 @@ extension Network {
     }
 
     private var foldablePairs: [(layer: String, norm: String)] {
-        var readers: [Int: Int] = [:]
-        for node in nodes {
-            for input in node.inputs { readers[input, default: 0] += 1 }
-        }
+        let readers = readers
         let sharing = graph.sharingNodes
         return nodes.compactMap { node in
-            guard node.layer is BatchNorm, let input = node.inputs.first, input != Network.input, readers[input] == 1,
+            guard node.layer is BatchNorm, let input = node.inputs.first, input != Network.input, readers[input]?.count == 1,
                 input != featureNode, nodes[input].isNormalisedByOutput,
                 sharing.isDisjoint(with: [node.name, nodes[input].name])
             else { return nil }

@@ -86,6 +86,8 @@ package final class Network {
     /// Whether it has batch normalisations, which keep statistics of the images that it was trained on.
     package var keepsStatistics: Bool { nodes.contains { $0.layer is BatchNorm } }
     package var featureShape: Shape? { featureNode.map { nodes[$0].outputShape } }
+    /// Those of its linear layers and convolutions; biases and what belongs to normalisations have one dimension.
+    package var layerWeights: [Parameter] { trainedParameters.filter { $0.value.shape.rank >= 2 } }
     package var trainedParameters: [Parameter] { parameters.filter(\.isTrained) }
     /// Trained numbers.
     package var parameterCount: Int { trainedParameters.reduce(0) { $0 + $1.value.count } }
@@ -113,6 +115,15 @@ package final class Network {
         return full
     }
 
+    /// By the index of a node, or `Network.input`: the nodes that read its output, as often as they do.
+    package var readers: [Int: [Int]] {
+        var readers: [Int: [Int]] = [:]
+        for (index, node) in nodes.enumerated() {
+            for input in node.inputs { readers[input, default: []].append(index) }
+        }
+        return readers
+    }
+
     package func shapes(of indices: [Int]) -> [Shape] {
         indices.map { $0 == Network.input ? inputShape : nodes[$0].outputShape }
     }
@@ -131,6 +142,14 @@ package final class Network {
     package func load(_ other: Network) {
         precondition(other.graph == graph)
         for (mine, theirs) in zip(parameters, other.parameters) { mine.value.load(theirs.value) }
+    }
+
+    /// Copies those weights and buffers of another network that have the same names and shapes as its own.
+    package func loadWeights(of other: Network) {
+        for parameter in parameters {
+            guard let same = other.parameter(named: parameter.name)?.value, same.shape == parameter.value.shape else { continue }
+            parameter.value.load(same)
+        }
     }
 
     package func copy() throws -> Network {

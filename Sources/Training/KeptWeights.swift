@@ -15,7 +15,6 @@ package enum KeptKind: String, CaseIterable {
 /// (Han, Mao and Dally, ICLR 2016, section 3.3), so that they stay equal. Which they are, the weights themselves say.
 package final class KeptWeights {
     private let kind: KeptKind
-    /// Those with two dimensions or more: linear layers' and convolutions'.
     private let weights: [(value: Tensor, gradient: Tensor)]
     /// By weight: which of the values each number of it has, where they are to stay. As of the first step: a run that goes on
     /// gets its weights after this is made.
@@ -25,10 +24,7 @@ package final class KeptWeights {
     package init?(_ kind: KeptKind, of network: Network) {
         guard kind != .nothing else { return nil }
         self.kind = kind
-        weights = network.trainedParameters.compactMap { parameter in
-            guard let gradient = parameter.gradient, parameter.value.shape.rank >= 2 else { return nil }
-            return (parameter.value, gradient)
-        }
+        weights = network.layerWeights.compactMap { parameter in parameter.gradient.map { (parameter.value, $0) } }
     }
 
     /// Between the backward pass and the optimiser's step.

@@ -17,7 +17,7 @@ enum ChannelPruning {
         for group in surgery.groups {
             let (incoming, outgoing) = (try surgery.incoming(group), try surgery.outgoing(group))
             let weights = (0..<group.size).map { (incoming.dot($0, $0) * outgoing.dot($0, $0)).squareRoot() }
-            let count = max(1, Int((share * Double(group.size)).rounded()))
+            let count = WidthScaling.size(group.size, share)
             let largest = weights.indices.sorted { weights[$0] > weights[$1] || (weights[$0] == weights[$1] && $0 < $1) }
             var plan = ChannelSurgery.Plan(kept: largest.prefix(count).sorted())
             if surgery.isHomogeneous, surgery.isUniform(group.id) {

@@ -38,12 +38,12 @@ struct ChannelSurgery {
         let folded = try whole.foldingBatchNorms()
         let graph = try folded.graph.needed()
         network = try Network(graph)
-        for parameter in network.parameters {
-            if let same = folded.parameter(named: parameter.name) { parameter.value.load(same.value) }
-        }
+        network.loadWeights(of: folded)
         scaling = WidthScaling(graph, shapes: try graph.shapes())
         func refuse(_ node: Network.Node) -> DaflError {
-            DaflError(.unsupported, "channels cannot be taken out of the network \(whole.name): not told how they go through \"\(node.name)\"")
+            DaflError(
+                .unsupported,
+                "channels cannot be taken out of the network \(whole.name): not told how they go through \"\(node.name)\"")
         }
         // Without weights, and yet of all channels together: fewer would change what it makes of the others.
         let last = network.nodes.last?.name
@@ -145,10 +145,7 @@ struct ChannelSurgery {
     func network(_ plans: [Int: Plan]) throws -> Network {
         let graph = scaling.scaled { group, size in plans[group]?.kept.count ?? size }
         let result = try Network(graph)
-        for parameter in result.parameters {
-            guard let same = network.parameter(named: parameter.name) else { continue }
-            if same.value.shape == parameter.value.shape { parameter.value.load(same.value) }
-        }
+        result.loadWeights(of: network)
         func isKept(_ channel: Channel) -> Bool { plans[channel.group]?.kept.contains(channel.index) ?? true }
         for layer in layers {
             guard let narrow = result.parameter(named: "\(layer.name).weight")?.value else { continue }

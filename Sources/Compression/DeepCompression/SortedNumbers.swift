@@ -1,15 +1,16 @@
 import Numerics
 
-/// Numbers in order, with the sums of the first ones and of their squares.
+/// Numbers in order, with the sums of what is made of the first ones.
 struct SortedNumbers {
     let count: Int
     private let numbers: Tensor
     private let sums: Doubles  // [count + 1]
-    private let squares: Doubles  // [count + 1]
 
-    /// - Parameter number: the i-th before they are sorted; nil for one that is left out.
+    /// - Parameters:
+    ///   - term: what of a number is summed.
+    ///   - number: the i-th before they are sorted; nil for one that is left out.
     /// - Throws: `outOfMemory`.
-    init(of all: Int, _ number: (Int) -> Float?) throws {
+    init(of all: Int, summing term: (Double) -> Double, _ number: (Int) -> Float?) throws {
         numbers = try Tensor([max(1, all)])
         var count = 0
         for i in 0..<all {
@@ -20,17 +21,11 @@ struct SortedNumbers {
         self.count = count
         numbers.sort(first: count)
         sums = try Doubles(count: count + 1)
-        squares = try Doubles(count: count + 1)
-        for i in 0..<count {
-            let number = Double(numbers[i])
-            sums[i + 1] = sums[i] + number
-            squares[i + 1] = squares[i] + number * number
-        }
+        for i in 0..<count { sums[i + 1] = sums[i] + term(Double(numbers[i])) }
     }
 
     subscript(i: Int) -> Float { numbers[i] }
-    func mean(_ range: Range<Int>) -> Double { (sums[range.upperBound] - sums[range.lowerBound]) / Double(max(1, range.count)) }
-    func sumOfSquares(_ range: Range<Int>) -> Double { squares[range.upperBound] - squares[range.lowerBound] }
+    func sum(_ range: Range<Int>) -> Double { sums[range.upperBound] - sums[range.lowerBound] }
 
     /// How many there are before the first for which a condition holds, which then holds for all that follow.
     func first(where holds: (Int) -> Bool) -> Int {

@@ -16,7 +16,7 @@ enum WeightSharing {
     }
 
     private static func share(_ weight: Tensor, values: Int) throws {
-        let sorted = try SortedNumbers(of: weight.count) { weight[$0] == 0 ? nil : weight[$0] }
+        let sorted = try SortedNumbers(of: weight.count, summing: { $0 }) { weight[$0] == 0 ? nil : weight[$0] }
         guard sorted.count > 0 else { return }
         let means = try means(sorted, values)
         for i in 0..<weight.count where weight[i] != 0 {
@@ -44,7 +44,7 @@ enum WeightSharing {
             for (i, mean) in means.enumerated() {
                 let border = i + 1 < means.count ? (mean + means[i + 1]) / 2 : .infinity
                 let end = max(start, sorted.first { Double(sorted[$0]) > border })
-                if end > start { moved.append(sorted.mean(start..<end)) }
+                if end > start { moved.append(sorted.sum(start..<end) / Double(end - start)) }
                 start = end
             }
             guard moved != means else { break }

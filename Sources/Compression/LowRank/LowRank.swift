@@ -171,11 +171,7 @@ struct LowRank {
                 graph.nodes[place], as: choice.factors.form, first: first, rank: choice.rank)[...]
         }
         let result = try Network(graph)
-        for parameter in result.parameters {
-            if let same = network.parameter(named: parameter.name), same.value.shape.dimensions == parameter.value.shape.dimensions {
-                parameter.value.load(same.value)
-            }
-        }
+        result.loadWeights(of: network)
         for (index, first) in firsts {
             guard let choice = chosen[index], let one = result.parameter(named: "\(first).weight")?.value,
                 let two = result.parameter(named: "\(network.nodes[index].name).weight")?.value

@@ -26,10 +26,7 @@ struct CrossLayerEqualisation {
     private static let largestFactor: Float = 1024
 
     init(_ network: Network) {
-        var readers: [Int: [Int]] = [:]
-        for (index, node) in network.nodes.enumerated() {
-            for input in node.inputs { readers[input, default: []].append(index) }
-        }
+        let readers = network.readers
         pairs = network.nodes.indices.compactMap { index in
             guard let (first, bias) = network.nodes[index].weightAndBias, network.nodes[index].hasChannels else { return nil }
             var place = index

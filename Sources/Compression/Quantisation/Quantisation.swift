@@ -66,9 +66,7 @@ struct Quantisation {
         }
         try images.run(network, watching: places, compute) { for (i, batch) in $0.enumerated() { ranges[i].count(batch) } }
         let result = try Network(network.graph(rounding: Dictionary(uniqueKeysWithValues: zip(places, ranges.map(\.grid)))))
-        for parameter in result.parameters {
-            if let same = network.parameter(named: parameter.name) { parameter.value.load(same.value) }
-        }
+        result.loadWeights(of: network)
         return result
     }
 }

@@ -7,10 +7,7 @@ extension Network {
     /// A ReLU or clip is rounded in the place of the sole layer before it, with which runtimes compute it; what hands numbers on
     /// gives rounded ones already. What comes behind the last layer with weights stays as it is: the logits are floats.
     var quantisedPlaces: [Int] {
-        var readers: [Int: [Int]] = [:]
-        for (index, node) in nodes.enumerated() {
-            for input in node.inputs { readers[input, default: []].append(index) }
-        }
+        let readers = readers
         var isNeeded = [Bool](repeating: false, count: nodes.count)
         func leadsToWeights(_ place: Int) -> Bool {
             (readers[place] ?? []).contains { nodes[$0].weightAndBias != nil || isNeeded[$0] }

@@ -16,11 +16,4 @@ extension Network {
         network.loadWeights(of: self)
         return network
     }
-
-    /// Those of a network that has all of its parameters, under their names.
-    func loadWeights(of other: Network) {
-        for parameter in parameters {
-            if let value = other.parameter(named: parameter.name)?.value { parameter.value.load(value) }
-        }
-    }
 }

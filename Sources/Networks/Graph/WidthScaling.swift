@@ -33,7 +33,7 @@ package struct WidthScaling {
     func scaled(by width: Double) -> Graph { scaled { Self.size($1, width) } }
 
     /// How many channels there are at a width of so many.
-    static func size(_ channels: Int, _ width: Double) -> Int { max(1, Int((Double(channels) * width).rounded())) }
+    package static func size(_ channels: Int, _ width: Double) -> Int { max(1, Int((Double(channels) * width).rounded())) }
 
     /// - Parameter sizes: how many channels each group is to have, of those it has.
     package func scaled(_ sizes: (_ group: Int, _ length: Int) -> Int) -> Graph {

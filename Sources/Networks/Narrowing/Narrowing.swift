@@ -42,9 +42,7 @@ package final class Narrowing {
         let folded = try teacher.foldingBatchNorms()
         let graph = try folded.graph.withoutUnits().withoutQuantisation().needed()
         network = try Network(graph)
-        for parameter in network.parameters {
-            if let same = folded.parameter(named: parameter.name) { parameter.value.load(same.value) }
-        }
+        network.loadWeights(of: folded)
         network.loadConstants(from: folded)
         self.width = width
         scaling = WidthScaling(graph, shapes: try graph.shapes())
@@ -99,8 +97,9 @@ package final class Narrowing {
         for channel in readers.flatMap({ $0.inputs + $0.outputs }) {
             sizes[channel.group] = max(sizes[channel.group] ?? 0, channel.index + 1)
         }
+        let variable = scaling.variableGroups
         for (group, size) in sizes.sorted(by: { $0.key < $1.key }) {
-            let count = scaling.variableGroups[group] == nil ? size : WidthScaling.size(size, width)
+            let count = variable[group] == nil ? size : WidthScaling.size(size, width)
             guard count < size else {
                 kept[group] = Array(0..<size)
                 continue
