@@ -48,7 +48,7 @@ extension RunDescription {
     /// - Throws: `invalidArgument` with the first thing that is another in the run that is to go on.
     /// - Parameter keys: of what is compared.
     func require(_ now: RunDescription, in keys: some Collection<String>) throws {
-        for key in keys.sorted() where self[key] != now[key] && !isOfAProcess(key) {
+        for key in keys.sorted() where self[key] != now[key] && !isOfAProcess(key) && !isNewer(key, now) {
             let sides = [self[key], now[key]].map { $0.map { text in quoted(text) } ?? "not given" }
             throw DaflError(
                 .invalidArgument, "the checkpoint is of another run: \(printable(key)) was \(sides[0]) there, and is \(sides[1])")
@@ -58,5 +58,13 @@ extension RunDescription {
     private func isOfAProcess(_ key: String) -> Bool {
         // Of a student, what it is is compared, and not in which words it was asked for.
         DistillationOptions.ofAProcess.union(["student"]).contains { Self.key(option: $0) == key }
+    }
+
+    /// An option that was added since, in another release of the same minor version, and is as it is to begin with.
+    private func isNewer(_ key: String, _ now: RunDescription) -> Bool {
+        self[key] == nil
+            && DistillationOptions.table.contains { option in
+                Self.key(option: option.name) == key && option.initial.contains { $0.text == now[key] }
+            }
     }
 }

@@ -118,6 +118,32 @@ struct CheckpointFileTests {
         expect(.invalidArgument, "images") { _ = try Self.resume(bytes, teacher(1), options) }
     }
 
+    /// A file of a release that had fewer options: what it does not name is as it is to begin with.
+    @Test func optionsThatWereAddedSinceAreAsTheyBegin() throws {
+        let bytes = try Self.bytes(Self.run(Self.options { $0.temperature = 2 }))
+        _ = try Self.resume(Self.without("option.student_keeps", "nothing", in: bytes))
+        expect(.invalidArgument, "option.temperature was not given there, and is \"2.0\"") {
+            let older = try Self.without("option.temperature", "2.0", in: bytes)
+            _ = try Self.resume(older, nil, Self.options { $0.temperature = 2 })
+        }
+    }
+
+    /// With spaces in the option's place.
+    private static func without(_ option: String, _ value: String, in bytes: [UInt8]) throws -> [UInt8] {
+        let entry = Array("\"\(option)\":\"\(value)\",".utf8)
+        let place = try #require((0...(bytes.count - entry.count)).first { bytes[$0..<($0 + entry.count)].elementsEqual(entry) })
+        var other = bytes
+        other.replaceSubrange(place..<(place + entry.count), with: [UInt8](repeating: 0x20, count: entry.count))
+        return summedAnew(other)
+    }
+
+    private static func summedAnew(_ bytes: [UInt8]) -> [UInt8] {
+        var (bytes, checksum) = (bytes, Checksum())
+        bytes.withUnsafeBytes { checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<(bytes.count - 8)])) }
+        withUnsafeBytes(of: checksum.value) { bytes.replaceSubrange(bytes.count - 8..<bytes.count, with: $0) }
+        return bytes
+    }
+
     /// Numbers that no run comes to, in a file whose checksum is right.
     @Test func impossibleNumbersAreRefused() throws {
         let run = try Self.run()
@@ -132,10 +158,7 @@ struct CheckpointFileTests {
                 for number in [Int.min, -1, Int.max] {
                     var damaged = bytes
                     withUnsafeBytes(of: number) { damaged.replaceSubrange(start..<start + 8, with: $0) }
-                    var checksum = Checksum()
-                    damaged.withUnsafeBytes { checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<(bytes.count - 8)])) }
-                    withUnsafeBytes(of: checksum.value) { damaged.replaceSubrange(bytes.count - 8..<bytes.count, with: $0) }
-                    expect(.format, "it must be from") { _ = try Self.resume(damaged) }
+                    expect(.format, "it must be from") { _ = try Self.resume(Self.summedAnew(damaged)) }
                     refused += 1
                 }
             }
