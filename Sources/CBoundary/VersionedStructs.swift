@@ -24,7 +24,7 @@ extension dafl_train_options: VersionedStruct {
 }
 
 extension dafl_compression_options: VersionedStruct {
-    static var firstSize: Int { 144 }
+    static var firstSize: Int { 152 }
     static var defaults: Self {
         var defaults = Self()
         OptionFields.write(Compression(), to: &defaults)

@@ -26,6 +26,17 @@ package struct CalibrationImages {
 
     func prefix(_ most: Int) -> CalibrationImages { CalibrationImages(rows: rows, count: min(count, most)) }
 
+    /// [count, input], as a network sees them behind the units of its inputs.
+    func standardised(by units: InputUnits, _ shape: Shape, _ compute: Compute) throws -> Tensor {
+        let result = try Tensor([count, shape.count])
+        var row = 0
+        try run(Network(scaling: shape, units, .standardising), watching: [0], compute) { batches in
+            batches[0].store(rows: result.pointer + row * shape.count, compute)
+            row += batches[0].samples
+        }
+        return result
+    }
+
     /// Calls `body` with what the nodes give for each batch, in their order; `Network.input` is one too.
     func run(_ network: Network, watching nodes: [Int], _ compute: Compute, _ body: ([Batch]) throws -> Void) throws {
         let watched = nodes.filter { $0 != Network.input }

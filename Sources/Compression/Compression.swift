@@ -16,6 +16,7 @@ package struct Compression {
     package var multiplyAdds = 0.0
     package var channels = 0.0
     package var merge = 0.0
+    package var mergeKnee = 0
     package var prune = 0.0
     package var bits = 0
     package var convolutionBits = 0
@@ -77,7 +78,11 @@ package struct Compression {
                     return try ChannelSelection.selected(network, keeping: channels, images, compute)
                 }
             }
-            if merge > 0 { ways.append { [merge] in try ChannelMerging.merged($0, share: merge, $2) } }
+            guard merge == 0 || mergeKnee == 0 else {
+                throw DaflError(.invalidArgument, "merge and merge_knee both say where merging ends: one of them must be 0")
+            }
+            if merge > 0 { ways.append { [merge] in try ChannelMerging.merged($0, .share(merge), $2) } }
+            if mergeKnee == 1 { ways.append { try ChannelMerging.merged($0, .knee, $2) } }
             if prune > 0 { ways.append { [prune] network, _, _ in try Pruning.pruned(network, share: prune) } }
             guard bits > 0 || convolutionBits == 0 else {
                 throw DaflError.invalid("convolution_bits", convolutionBits, "0 where bits is 0")

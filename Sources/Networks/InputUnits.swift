@@ -74,8 +74,10 @@ extension Network {
 
 extension Graph {
     /// Adds a scaling of units after the last node.
-    mutating func add(units count: Int, _ direction: UnitScaling.Direction) {
-        add(.units, "units", ["count": .integer(count), "direction": .text(direction.rawValue)])
+    mutating func add(units count: Int, _ direction: UnitScaling.Direction, among others: [Node] = []) {
+        let taken = Set((nodes + others).map(\.name))
+        func unique(_ name: String) -> String { taken.contains(name) ? unique("\(name)_") : name }
+        add(.units, unique("units"), ["count": .integer(count), "direction": .text(direction.rawValue)])
     }
 
     /// The same with a scaling of units first, or last.
@@ -88,7 +90,7 @@ extension Graph {
             return graph
         }
         graph.nodes = []
-        graph.add(units: count, direction)
+        graph.add(units: count, direction, among: nodes)
         let scaling = graph.last
         graph.nodes += nodes.map { node in
             var node = node

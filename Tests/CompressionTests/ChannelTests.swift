@@ -89,6 +89,24 @@ import Testing
         #expect(one.parameters[0].value.count == 1 && abs(one.parameters[1].value[0] - 7.01) < 1e-5)
     }
 
+    @Test("The knee is where a curve is farthest below the line between its ends, and merging ends there")
+    func knee() throws {
+        #expect(ChannelMerging.knee(of: [0, 0, 0, 0, 10]) == 4)
+        #expect(ChannelMerging.knee(of: [0, 1, 2, 30, 60, 90]) == 3)
+        // One that falls counts as the one before it.
+        #expect(ChannelMerging.knee(of: [1, 1, 0, 1, 8]) == 4)
+        #expect(ChannelMerging.knee(of: [3, 3, 3]) == 3)
+        #expect(ChannelMerging.knee(of: []) == 0)
+        let network = try network("mlp-4-6-3")
+        let merged = try compressed(network) { $0.mergeKnee = 1 }
+        let size = merged.parameters[0].value.shape[0]
+        #expect(size > 1 && size < 6)
+        let same = try compressed(network) { $0.merge = (6.5 - Double(size)) / 6 }
+        for (a, b) in zip(merged.parameters, same.parameters) { #expect(a.value.shape == b.value.shape && (0..<a.value.count).allSatisfy { a.value[$0] == b.value[$0] }) }
+        let error = #expect(throws: DaflError.self) { try compressed(network) { ($0.merge, $0.mergeKnee) = (0.5, 1) } }
+        #expect(error?.description.contains("merge_knee") == true)
+    }
+
     @Test("Residual, depthwise and batch-normalised networks become smaller and run", arguments: ["resnet8", "dscnn"])
     func architectures(name: String) throws {
         let network = try network(name)
@@ -131,6 +149,14 @@ import Testing
         let smaller = try compression.applied(to: network, Compute(threads: 1))
         #expect(smaller.parameter(named: "a.weight")?.value.shape.dimensions == [2, 2, 3, 3])
         for (a, b) in zip(try outputs(network), try outputs(smaller)) { #expect(abs(a - b) < 1e-2) }
+        // The same in units of its own, for images in these.
+        let units = try InputUnits(mean: 100, deviation: 50)
+        let pixels = try Tensor([256, 72])
+        for i in 0..<images.count { pixels[i] = 100 + 50 * images[i] }
+        compression.images = CalibrationImages(rows: pixels.pointer, count: 256)
+        let ofPixels = try compression.applied(to: network.copy(units: units), Compute(threads: 1))
+        #expect(ofPixels.inputUnits?.mean.value[0] == 100)
+        for (a, b) in zip(try outputs(network.copy(units: units)), try outputs(ofPixels)) { #expect(abs(a - b) < 1e-2) }
         // Fewer images than weights leave what they say nothing of, and a last batch counts that is not whole.
         compression.channels = 1
         for count in [1, 70] {

@@ -56,3 +56,17 @@ def queries(points: list[tuple[int, float]], path: Path) -> None:
     axis.set_ylabel("accuracy, %")
     figure.savefig(path, dpi=100, bbox_inches="tight")
     plt.close(figure)
+
+
+def accuracies(lines: dict[str, list[tuple[float, float]]], path: Path) -> None:
+    """Accuracy of smaller networks against the share of parameters that they have no more, both in percent."""
+    figure, axis = plt.subplots(figsize=(6, 3.5))
+    for name, points in lines.items():
+        if points:
+            axis.plot(*zip(*points, strict=True), "--s" if "published" in name else "-o", label=name, markersize=4)
+    axis.set_xlabel("parameters gone, %")
+    axis.set_ylabel("accuracy on test images, %")
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
+    plt.close(figure)

@@ -13,7 +13,6 @@ import math
 import os
 import sys
 import typing
-import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,21 +22,23 @@ import numpy as np
 
 from . import viz
 from ._arrays import FloatArray
-from ._compress import compress
+from ._compress import compress, generated
 from ._config import read_config, write_config
 from ._distill import distill
 from ._layout import LAYOUTS
 from ._options import Ways
 from ._version import __version__
-from .distillation import Distillation, Options, Progress
+from .distillation import Options, Progress
 from .errors import InvalidArgument, Unsupported
 from .network import Network
 from .onnx import Teacher as OnnxTeacher
 from .result import Result
 from .teacher import ANSWERS, Teacher
 
-REPEATED = ("teacher", "output", "generator", "input_shape", "classes", "run", "answers", "output_name", "layout", "input_mean",
-            "input_deviation", "input_range", "log")
+UNITS = ("input_mean", "input_deviation", "input_range")
+"""Arguments that say what numbers the teacher's images are."""
+
+REPEATED = ("teacher", "output", "generator", "input_shape", "classes", "run", "answers", "output_name", "layout", *UNITS, "log")
 """Arguments of `distill` that a configuration has beside the options of the run."""
 
 Report = dict[str, Any]
@@ -115,14 +116,18 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("network", type=Path, metavar="IN", help="network (.onnx or .safetensors)")
     command.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="where it goes (.onnx or .safetensors)")
     command.add_argument("--to", type=way, action="append", required=True, metavar="WAY=NUMBER", dest="ways",
-                         help="a way of dafl.Ways and how far it goes: multiply_adds=0.5, energy=0.9, rank=8, prune=0.9, bits=5; "
-                              "repeatable, one after the other; several with commas between are taken at once: bits=5,"
-                              "convolution_bits=8")
+                         help="a way of dafl.Ways and how far it goes: multiply_adds=0.5, channels=0.5, prune=0.9, bits=5, "
+                              "int8=1; repeatable, one after the other; several with commas between are taken at once: "
+                              "bits=5,convolution_bits=8")
+    command.add_argument("--images", type=Path, metavar="FILE.npz",
+                         help="an array `images` of the network's own units, for ways that look at some, such as int8 (default: "
+                              "the library draws them)")
     command.add_argument("--repair", type=int, default=0, metavar="STEPS",
                          help="steps of distillation after each, with the network as it was for a teacher (default: none)")
     command.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
                          help="an option of dafl.Options for the repair, such as seed=1; may be repeated")
     command.add_argument("--input-shape", type=shape, metavar="C,H,W", help="where the file leaves sizes free")
+    add_units(command)
     command.add_argument("--no-progress", action="store_true", help="show nothing on the way")
 
     command = add(commands, "convert", convert, "write a network in another format")
@@ -172,6 +177,11 @@ def add_units(command: argparse.ArgumentParser) -> None:
                          help="in the place of both: their lowest and highest number, such as 0,255")
 
 
+def units(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_units` added and the command line has."""
+    return {name: value for name in UNITS if (value := getattr(options, name)) is not None}
+
+
 def configured(arguments: list[str]) -> list[str]:
     """The arguments, behind those of the file that --config names."""
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -200,7 +210,7 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
     base = {} if options.config is None else read_config(options.config).get("options", {})
     given = {"student": options.student, "seed": options.seed, "steps": options.steps, "threads": options.threads}
     given |= {"checkpoint": options.checkpoint, "patience": options.patience}
-    given |= {"input_mean": options.input_mean, "input_deviation": options.input_deviation, "input_range": options.input_range}
+    given |= units(options)
     settings: dict[str, Any] = base | {name: value for name, value in given.items() if value is not None}
     settings |= dict(options.settings)
     require_writable(options.output, ".safetensors", ".onnx")  # now, and not after hours
@@ -244,7 +254,12 @@ def distil(options: argparse.Namespace) -> tuple[Report, int]:
 def smaller(options: argparse.Namespace) -> tuple[Report, int]:
     require_writable(options.output, ".safetensors", ".onnx")
     network = Network.load(options.network, input_shape=options.input_shape)
-    small = compress(network, options.ways, repair=options.repair, progress=not options.no_progress, **dict(options.settings))
+    ways = options.ways
+    if options.images is not None:
+        images, _ = read_data(options.images)
+        ways = [{**way, "images": images} for way in ways]
+    settings = units(options) | dict(options.settings)
+    small = compress(network, ways, repair=options.repair, progress=not options.no_progress, **settings)
     # Zeros and shared weights take little room only where they are packed.
     packed = options.output.suffix != ".onnx" and any(way.keys() & {"prune", "bits"} for way in options.ways)
     small.save(options.output, compressed=packed)
@@ -293,15 +308,8 @@ def generator_images(options: argparse.Namespace) -> FloatArray:
 
 
 def teacher_images(options: argparse.Namespace) -> FloatArray:
-    """Of a short distillation in which no student learns."""
-    given = {"input_mean": options.input_mean, "input_deviation": options.input_deviation, "input_range": options.input_range}
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     teacher = Network.load(options.teacher, input_shape=options.shape)
-    distillation = Distillation(teacher, seed=options.seed, steps=options.steps, student_steps=0, **settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it would say that the student knows little
-        distillation.run()
-    return distillation.generate(options.count, logits=False)[0]
+    return generated(teacher, options.count, options.steps, seed=options.seed, **units(options))
 
 
 def evaluate(options: argparse.Namespace) -> tuple[Report, int]:

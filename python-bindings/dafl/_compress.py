@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ._arrays import FloatArray
 from ._distill import distill
 from ._options import Ways
+from .distillation import Distillation
+from .errors import Unsupported
 from .network import Network
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .distillation import Options
+
+LOOKING = ("rank", "energy", "multiply_adds", "channels", "int8")
+"""Ways that do better, or only can, with images."""
+
+QUANTISATION = ("int8", "weight_bits", "equalisation", "bias_correction", "images", "threads")
+"""What of a way puts a network in eight bits back on its grids, after a repair has moved it off them."""
+
+DRAWN_WITH = ("seed", "threads", "input_mean", "input_deviation", "input_range")
+"""Options of a repair that are the drawn images' too."""
 
 
 def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, progress: bool = False,
@@ -22,9 +36,10 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
         small = dafl.compress(teacher, [{"prune": 0.8}, {"prune": 0.92}, {"bits": 5}], repair=300)
         small.save("small.safetensors", compressed=True)
 
-    `ways` is what `Network.compressed` takes, or several such one after the other. After each, `repair` steps of distillation,
-    with `network` as the teacher, teach the smaller one what it lost: pruned weights stay zero, shared ones equal. `options` are
-    those of the distillations; `progress` shows each on the screen. Ctrl-C ends it as KeyboardInterrupt.
+    `ways` is what `Network.compressed` takes, or several such one after the other. Those that look at `images` get 2,048
+    that the library draws, where none are given. After each, `repair` steps of distillation, with `network` as the teacher,
+    teach the smaller one what it lost: pruned weights stay zero, shared ones equal, and one in eight bits is put back on its
+    grids. `options` are those of the distillations; `progress` shows each on the screen. Ctrl-C ends it as KeyboardInterrupt.
     """
     if taken := options.keys() & {"student", "steps"}:
         raise TypeError(f"{min(taken)} is no option of a repair: ways and repair say it")
@@ -33,13 +48,37 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
     # Drawn pictures say too little of photographs for the answers alone to repair a network that knows these.
     channels, *sides = network.info.input_shape
     start = "teacher" if channels > 1 and min(sides) > 3 else "auto"
+    drawn = cache(lambda: generated(network, 2048, 2, **{name: value for name, value in options.items() if name in DRAWN_WITH}))
     for way in [ways] if isinstance(ways, Mapping) else ways:
-        small = small.compressed(**way)
+        small = changed(small, dict(way), drawn)
         keeps = kept(way, keeps)
         if repair > 0:
             settings: dict[str, Any] = {"student_learning_rate": 1e-3, "student_keeps": keeps, "student_start": start, **options}
             small = distill(network, student=small, steps=repair, progress=progress, **settings).student
+            if way.get("int8"):
+                small = changed(small, {name: value for name, value in way.items() if name in QUANTISATION}, drawn)
     return small
+
+
+def generated(network: Network, count: int, steps: int, **options: Any) -> FloatArray:
+    """Images as a distillation of so many steps makes them for a teacher, in its own units, while no student learns."""
+    distillation = Distillation(network, steps=steps, student_steps=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would say that the student knows little
+        distillation.run()
+    return distillation.generate(count, logits=False)[0]
+
+
+def changed(network: Network, way: dict[str, Any], drawn: Callable[[], FloatArray]) -> Network:
+    """The network after one way, which sees drawn images where it looks at some and was given none."""
+    if way.get("images") is not None or not any(way.get(name) for name in LOOKING):
+        return network.compressed(**way)
+    try:
+        return network.compressed(**way | {"images": drawn()})
+    except Unsupported:
+        if way.get("int8"):
+            raise
+        return network.compressed(**way)  # weights alone may tell enough, as of channels that no image chooses
 
 
 def kept(way: Ways, before: str) -> str:

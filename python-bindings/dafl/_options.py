@@ -93,6 +93,7 @@ class CompressionOptions(Structure):
         ("multiply_adds", c_double),
         ("channels", c_double),
         ("merge", c_double),
+        ("merge_knee", c_int64),
         ("prune", c_double),
         ("bits", c_int64),
         ("convolution_bits", c_int64),
@@ -322,6 +323,9 @@ class Ways(TypedDict, total=False):
     merge: float
     """The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and Babu,
     BMVC 2015). Batch normalisations are folded. 0 to 1; default 0."""
+
+    merge_knee: int
+    """1: the same, as far as the knee of each group's curve of what every further pair costs. 0 to 1; default 0."""
 
     prune: float
     """The share of the weights of linear layers and convolutions that become zero, those that are already among them;

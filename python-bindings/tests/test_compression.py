@@ -99,6 +99,26 @@ def test_a_network_made_smaller_in_one_way_may_learn_all(network):
     assert small.info.parameters < network.info.parameters / 2
 
 
+def test_ways_that_look_at_images_get_drawn_ones(network):
+    images, labels = pictures(seed=1)
+    by_weights = network.compressed(channels=0.3).evaluate(images, labels)
+    assert dafl.compress(network, {"channels": 0.3}, threads=1).evaluate(images, labels) >= by_weights
+    given = dafl.compress(network, {"int8": 1, "images": images}, threads=1)
+    drawn = dafl.compress(network, {"int8": 1}, threads=1)
+    assert np.array_equal(given.predict(images), network.compressed(int8=1, images=images).predict(images))
+    assert not np.array_equal(given.predict(images), drawn.predict(images))
+    assert drawn.evaluate(images, labels) > network.evaluate(images, labels) - 0.05
+    # No images choose its channels, weights do.
+    generator = dafl.Network("dafl-generator(latent=3,side=8,channels=1,width=8)", seed=1)
+    assert dafl.compress(generator, {"channels": 0.5}, threads=1).info.parameters < generator.info.parameters
+
+
+def test_a_repaired_network_in_eight_bits_is_in_eight_bits(network):
+    small = dafl.compress(network, {"int8": 1, "weight_bits": 8}, repair=2, threads=1, batch_size=32, student_steps=2)
+    images, _ = pictures(seed=1)
+    assert np.array_equal(small.compressed(int8=1, weight_bits=8).predict(images), small.predict(images))
+
+
 def test_the_command_line(network, tmp_path, capsys):
     teacher, small = tmp_path / "teacher.safetensors", tmp_path / "small.safetensors"
     network.save(teacher)
@@ -109,6 +129,14 @@ def test_the_command_line(network, tmp_path, capsys):
     assert report["parameters"] == report["parameters_before"]
     assert shared(dafl.Network.load(small)) <= 32
     assert main(["compress", str(teacher), "-o", str(small), "--to", "merge=0.5", "--no-progress", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] < network.info.parameters
+    onnx, images = tmp_path / "small.onnx", tmp_path / "images.npz"
+    np.savez(images, images=pictures()[0])
+    assert main(["compress", str(teacher), "-o", str(onnx), "--to", "int8=1", "--images", str(images), "--json"]) == 0
+    expected = network.compressed(int8=1, images=pictures()[0])
+    assert np.array_equal(dafl.Network.load(onnx).predict(pictures()[0]), expected.predict(pictures()[0]))
+    capsys.readouterr()
+    assert main(["compress", str(teacher), "-o", str(small), "--to", "merge_knee=1", "--input-range", "0,1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["parameters"] < network.info.parameters
     assert main(["compress", str(teacher), "-o", str(small), "--to", "prune=7"]) == 1
     assert "prune is 7.0" in capsys.readouterr().err

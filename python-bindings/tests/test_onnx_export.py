@@ -1,5 +1,6 @@
 """Networks as files of ONNX: past onnx's checker, and with ONNX Runtime's outputs equal to the library's."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,42 @@ def test_what_a_file_shows(head, tmp_path):
     logits = made.predict(batch)
     expected = {"none": logits, "softmax": made.predict_proba(batch), "sigmoid": 1 / (1 + np.exp(-logits))}[head]
     assert np.allclose(ran.run(None, {"pixels": np.moveaxis(batch, 1, -1)})[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "channels_last"), [(1, False), (4, False), (4, True), (168, False), (1, True)])
+def test_units_are_read_as_units(count, channels_last, tmp_path):
+    """So that a student of raw pixels is still one when it teaches, or learns on."""
+    nodes = [node("units", count=count), node("convolution", outputs=3, kernel=3), node("linear", outputs=4)]
+    made = network(description(IMAGE, *nodes, interface={"channels_last": channels_last}))
+    random = np.random.default_rng(0)
+    made.load_state_dict(made.state_dict() | {
+        "input.mean": random.uniform(-3, 3, count).astype(np.float32),
+        "input.deviation": random.uniform(0.5, 9, count).astype(np.float32)})
+    made.save(tmp_path / "a.onnx")
+    read = dafl.Network.load(tmp_path / "a.onnx")
+    assert [one["kind"] for one in json.loads(read.info.architecture)["nodes"]][0] == "units"
+    assert np.array_equal(read.state_dict()["input.mean"], made.state_dict()["input.mean"])
+    batch = images(made, 3)
+    assert np.allclose(read.predict(batch), made.predict(batch), rtol=1e-5, atol=1e-5)
+    # In a file of somebody else's they may be anything.
+    model = onnx.load(tmp_path / "a.onnx")
+    model.producer_name = "other"
+    theirs = dafl.Network.from_onnx(model.SerializeToString())
+    assert "input.mean" not in theirs.state_dict()
+    assert np.allclose(theirs.predict(batch), made.predict(batch), rtol=1e-5, atol=1e-5)
+
+
+def test_a_student_in_units_of_its_own_learns_on(tmp_path):
+    teacher = network("lenet5-half(side=16,classes=3)")
+    options = {"input_range": (0, 255), "steps": 1, "threads": 1, "batch_size": 32, "student_steps": 1, "image_source": "noise"}
+    dafl.distill(teacher, student="half", progress=False, **options).student.save(tmp_path / "a.onnx")
+    student = dafl.Network.load(tmp_path / "a.onnx")
+    again = dafl.distill(teacher, student=student, progress=False, **options).student
+    assert again.state_dict().keys() == student.state_dict().keys()
+    # A name that the scaling of units would have, in a network without.
+    named = network(description([1, 16, 16], node("linear", outputs=3, name="units")))
+    student = dafl.distill(teacher, student=named, progress=False, **options).student
+    assert "units.weight" in student.state_dict() and "input.mean" in student.state_dict()
 
 
 def test_the_library_reads_what_it_wrote(tmp_path):

@@ -10,14 +10,35 @@ import Numerics
 ///
 /// with the weights W on the way in and the bias at their end. The pair with the least of it goes first.
 enum ChannelMerging {
-    /// - Parameter share: of each group's channels that go, rounded down; at least one stays.
-    static func merged(_ network: Network, share: Double, _ onProgress: (Double) throws -> Void) throws -> Network {
+    /// Where a group's merging ends.
+    enum Goal {
+        /// The share of its channels that go, rounded down.
+        case share(Double)
+        /// Behind it each pair that goes costs much more than the ones before.
+        case knee
+    }
+
+    /// A channel that goes, the one that takes its place, and what that changes.
+    struct Step {
+        let channel: Int
+        let successor: Int
+        let saliency: Double
+    }
+
+    /// At least one channel of each group stays.
+    static func merged(_ network: Network, _ goal: Goal, _ onProgress: (Double) throws -> Void) throws -> Network {
         let surgery = try ChannelSurgery(network)
         var plans: [Int: ChannelSurgery.Plan] = [:]
         for (done, group) in surgery.groups.enumerated() where surgery.isUniform(group.id) {
             func tell(_ share: Double) throws { try onProgress((Double(done) + share) / Double(surgery.groups.count)) }
-            plans[group.id] = try plan(
-                surgery.incoming(group), surgery.outgoing(group), leaving: max(1, group.size - Int(share * Double(group.size))), tell)
+            let most: Int
+            switch goal {
+            case .share(let share): most = min(group.size - 1, Int(share * Double(group.size)))
+            case .knee: most = group.size - 1
+            }
+            var steps = try steps(surgery.incoming(group), surgery.outgoing(group), count: most, tell)
+            if case .knee = goal { steps.removeLast(steps.count - knee(of: steps.map(\.saliency))) }
+            plans[group.id] = plan(steps, size: group.size)
         }
         guard !plans.isEmpty else {
             throw DaflError(.unsupported, "the network \(network.name) has no channels that all that follows them treats alike")
@@ -25,9 +46,29 @@ enum ChannelMerging {
         return try surgery.network(plans)
     }
 
-    private static func plan(
-        _ incoming: DoubleRows, _ outgoing: DoubleRows, leaving count: Int, _ onProgress: (Double) throws -> Void
-    ) throws -> ChannelSurgery.Plan {
+    /// How many values of a rising curve lie before its knee: where it is farthest below the line from its beginning to its end
+    /// (Satopää, Albrecht, Irwin and Raghavan, "Finding a kneedle in a haystack", ICDCSW 2011). A value below those before it
+    /// counts as the largest of these.
+    static func knee(of values: [Double]) -> Int {
+        var curve: [Double] = []
+        for value in values { curve.append(max(value, curve.last ?? value)) }
+        guard let first = curve.first, let last = curve.last, last > first else { return values.count }
+        func below(_ i: Int) -> Double { Double(i) / Double(curve.count - 1) - (curve[i] - first) / (last - first) }
+        return (curve.indices.max { below($0) < below($1) } ?? 0) + 1
+    }
+
+    private static func plan(_ steps: [Step], size: Int) -> ChannelSurgery.Plan {
+        var successors: [Int: (channel: Int, factor: Double)] = [:]
+        for step in steps {
+            successors[step.channel] = (step.successor, 1)
+            for (k, successor) in successors where successor.channel == step.channel { successors[k] = (step.successor, 1) }
+        }
+        return ChannelSurgery.Plan(kept: (0..<size).filter { successors[$0] == nil }, successors: successors)
+    }
+
+    private static func steps(
+        _ incoming: DoubleRows, _ outgoing: DoubleRows, count: Int, _ onProgress: (Double) throws -> Void
+    ) throws -> [Step] {
         let size = incoming.count
         let squares = (0..<size).map { incoming.dot($0, $0) }
         var energies = (0..<size).map { outgoing.dot($0, $0) }
@@ -38,19 +79,18 @@ enum ChannelMerging {
             alive.lazy.filter { $0 != j }.map { ($0, distance($0, j)) }.min { $0.1 < $1.1 } ?? (j, .infinity)
         }
         var neighbours = (0..<size).map(nearest)
-        var successors: [Int: (channel: Int, factor: Double)] = [:]
-        while alive.count > count {
-            try onProgress(Double(size - alive.count) / Double(size - count))
-            let least = alive.min { energies[$0] * neighbours[$0].distance < energies[$1] * neighbours[$1].distance }
-            guard let j = least else { break }
+        // The mean of the squares over a channel's weights, as many for each.
+        func saliency(_ j: Int) -> Double { energies[j] / Double(max(1, outgoing.length)) * neighbours[j].distance }
+        var steps: [Step] = []
+        while steps.count < count, let j = alive.min(by: { saliency($0) < saliency($1) }) {
+            try onProgress(Double(steps.count) / Double(count))
             let i = neighbours[j].channel
+            steps.append(Step(channel: j, successor: i, saliency: saliency(j)))
             alive.removeAll { $0 == j }
             outgoing.add(j, to: i)
             energies[i] = outgoing.dot(i, i)
-            successors[j] = (i, 1)
-            for (k, successor) in successors where successor.channel == j { successors[k] = (i, 1) }
             for k in alive where neighbours[k].channel == j { neighbours[k] = nearest(to: k) }
         }
-        return ChannelSurgery.Plan(kept: alive, successors: successors)
+        return steps
     }
 }

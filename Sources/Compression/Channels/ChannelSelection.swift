@@ -9,11 +9,24 @@ enum ChannelSelection {
     static func selected(
         _ network: Network, keeping share: Double, _ images: CalibrationImages, _ compute: Compute
     ) throws -> Network {
+        // The narrowing's own network takes standardised images, and so does what it writes to.
+        if let units = network.inputUnits {
+            let standardised = try images.standardised(by: units, network.inputShape, compute)
+            return try withExtendedLifetime(standardised) {
+                let images = CalibrationImages(rows: standardised.pointer, count: images.count)
+                return try selected(network, keeping: share, standardised: images, compute).copy(units: units)
+            }
+        }
+        return try selected(network, keeping: share, standardised: images, compute)
+    }
+
+    private static func selected(
+        _ network: Network, keeping share: Double, standardised images: CalibrationImages, _ compute: Compute
+    ) throws -> Network {
         func refuse() -> DaflError {
             DaflError(.unsupported, "channels of the network \(network.name) cannot be chosen by images: it is not told how they go through its layers")
         }
-        // The narrowing's own network takes standardised images, and so does what it writes to.
-        guard network.inputUnits == nil, let narrowing = try Narrowing(network, width: share) else { throw refuse() }
+        guard let narrowing = try Narrowing(network, width: share) else { throw refuse() }
         let result = try Network(narrowing.network.graph.scaled(width: share))
         guard share == 1 || result.parameterCount < narrowing.network.parameterCount else {
             throw DaflError(.unsupported, "the network \(network.name) has no channels between its layers that could be fewer")

@@ -61,9 +61,9 @@ extension ONNXImport {
         case "ReduceSum": return [try reduction(operation, "reduce_sum", pooling: nil)]
 
         case "Add", "Sum": return [try elementwise(operation, "add")]
-        case "Sub": return [try elementwise(operation, "subtract")]
+        case "Sub": return [try difference(operation)]
         case "Mul": return [try elementwise(operation, "multiply")]
-        case "Div": return [try elementwise(operation, "divide")]
+        case "Div": return [try quotient(operation)]
         case "Max": return [try elementwise(operation, "maximum")]
         case "Min": return [try elementwise(operation, "minimum")]
 

@@ -6,6 +6,8 @@ import Numerics
 struct ONNXModel {
     /// Versions of the operator sets, by their domains; ONNX's own is "".
     fileprivate(set) var opsets: [String: Int] = [:]
+    /// Whether this library wrote it.
+    fileprivate(set) var isOwn = false
     var nodes: [ONNXNode] = []
     /// By their names.
     fileprivate(set) var initializers: [String: ONNXTensor] = [:]
@@ -148,6 +150,7 @@ private struct Parser {
                     }
                 }
                 model.opsets[Self.domain(domain)] = version
+            case ONNXField.Model.producerName: model.isOwn = try text(field) == ONNXField.Model.ownName
             default: break
             }
         }
