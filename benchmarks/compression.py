@@ -102,12 +102,11 @@ def tasks(data: Path) -> dict[str, Task]:
 
 
 def rows() -> list[Row]:
-    result = []
-    for task in ("lenet-300-100", "lenet5", "caffe"):
+    result = [Row("deep", "lenet5", [{"prune": 0.7}, {"bits": 5}], 200, seeds=3),
+              Row("deep", "lenet5", [{"bits": 8}], student="lenet5-half", seeds=3)]
+    for task in SEEDS:
         result += [Row("deep", task, DEEP), Row("deep", task, DEEP, 200, seeds=SEEDS[task]),
                    Row("deep", task, DEEP, 200, on_data=True)]
-    result += [Row("deep", "lenet5", [{"prune": 0.7}, {"bits": 5}], 200, seeds=3),
-               Row("deep", "lenet5", [{"bits": 8}], student="lenet5-half", seeds=3)]
     half: dict[str, Any] = {"multiply_adds": 0.5}
     result += [Row("svd", "lenet5", [half | {"images": "none"}]), Row("svd", "lenet5", [half]),
                Row("svd", "lenet5", [half], 300, seeds=5), Row("svd", "lenet5", [half], 300, on_data=True)]

@@ -22,7 +22,8 @@ extension Compression: OptionTable {
             /// The share of channels and neurons that go, by making those one whose weights are most alike (Srinivas and Babu,
             /// BMVC 2015). Batch normalisations are folded.
             .real("merge", \.merge, 0...1, 0),
-            /// 1: the same, as far as the knee of each group's curve of what every further pair costs.
+            /// 1: the same, as far as the knee of each group's curve of what every further pair costs: where a pair costs twice what
+            /// the first half of the curve would lead to.
             .whole("merge_knee", \.mergeKnee, 0...1, 0),
             /// The share of the weights of linear layers and convolutions that become zero, those that are already among them; the
             /// smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation with

@@ -325,7 +325,8 @@ class Ways(TypedDict, total=False):
     BMVC 2015). Batch normalisations are folded. 0 to 1; default 0."""
 
     merge_knee: int
-    """1: the same, as far as the knee of each group's curve of what every further pair costs. 0 to 1; default 0."""
+    """1: the same, as far as the knee of each group's curve of what every further pair costs: where a pair costs twice
+    what the first half of the curve would lead to. 0 to 1; default 0."""
 
     prune: float
     """The share of the weights of linear layers and convolutions that become zero, those that are already among them;

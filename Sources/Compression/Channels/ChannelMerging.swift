@@ -46,15 +46,18 @@ enum ChannelMerging {
         return try surgery.network(plans)
     }
 
-    /// How many values of a rising curve lie before its knee: where it is farthest below the line from its beginning to its end
-    /// (Satopää, Albrecht, Irwin and Raghavan, "Finding a kneedle in a haystack", ICDCSW 2011). A value below those before it
-    /// counts as the largest of these.
+    /// How many values of a rising curve lie before its knee: where it is for the first time twice as high as the line from its
+    /// beginning through its middle. A value below those before it counts as the largest of these.
+    ///
+    /// The last few neurons of a layer cost thousands of times what most do, so that a knee between the curve's ends would leave hardly
+    /// more than these.
     static func knee(of values: [Double]) -> Int {
         var curve: [Double] = []
         for value in values { curve.append(max(value, curve.last ?? value)) }
-        guard let first = curve.first, let last = curve.last, last > first else { return values.count }
-        func below(_ i: Int) -> Double { Double(i) / Double(curve.count - 1) - (curve[i] - first) / (last - first) }
-        return (curve.indices.max { below($0) < below($1) } ?? 0) + 1
+        guard curve.count > 1 else { return curve.count }
+        let middle = curve.count / 2
+        let slope = (curve[middle] - curve[0]) / Double(middle)
+        return curve.indices.first { $0 > middle && curve[$0] > 2 * (curve[0] + slope * Double($0)) } ?? curve.count
     }
 
     private static func plan(_ steps: [Step], size: Int) -> ChannelSurgery.Plan {
