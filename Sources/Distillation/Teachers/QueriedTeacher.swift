@@ -39,7 +39,10 @@ struct QueriedTeacher {
         let own = host as? NetworkTeacher
         let said = try options.units(of: host)
         guard said == nil || own?.ownUnits == nil else {
-            throw DaflError.invalid("input_count", "given", "left out for a network that standardises its inputs itself")
+            throw DaflError(
+                .invalidArgument,
+                "the units of inputs (input_mean and input_deviation, or a range) must be left out for a network that standardises its "
+                    + "inputs itself")
         }
         units = said ?? own?.ownUnits.map { TeacherUnits(units: $0, shape: host.inputShape) }
         let standard: any Teacher = units.map { UnitsTeacher(host, $0) } ?? host
