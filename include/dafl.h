@@ -431,7 +431,8 @@ typedef struct dafl_compression_options {
      * Babu, BMVC 2015). Batch normalisations are folded. 0 to 1; default 0. */
     double merge;
     /* 1: the same, as far as the knee of each group's curve of what every further pair costs: where a pair costs
-     * twice what the first half of the curve would lead to. 0 to 1; default 0. */
+     * twice what the first half of the curve would lead to. So at least half of a group goes, or, where there is no
+     * knee, none. 0 to 1; default 0. */
     int64_t merge_knee;
     /* The share of the weights of linear layers and convolutions that become zero, those that are already among
      * them; the smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation

@@ -23,7 +23,7 @@ extension Compression: OptionTable {
             /// BMVC 2015). Batch normalisations are folded.
             .real("merge", \.merge, 0...1, 0),
             /// 1: the same, as far as the knee of each group's curve of what every further pair costs: where a pair costs twice what
-            /// the first half of the curve would lead to.
+            /// the first half of the curve would lead to. So at least half of a group goes, or, where there is no knee, none.
             .whole("merge_knee", \.mergeKnee, 0...1, 0),
             /// The share of the weights of linear layers and convolutions that become zero, those that are already among them; the
             /// smallest, as their layers have them (Han et al., ICLR 2016; Lee et al., ICLR 2021). A distillation with

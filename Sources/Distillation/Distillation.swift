@@ -210,9 +210,9 @@ package final class Distillation {
     /// Whether all steps are done, or patience is at its end. A step can be done nevertheless.
     package var isDone: Bool { progress.step >= options.steps || patience.isOver(step: progress.step) }
 
-    /// At the end of the run, once.
+    /// At the end of the run, once; not of one in which no student was to learn.
     private func warnIfStrange() {
-        guard !hasWarned, progress.holdoutAgreement < Self.leastHoldoutAgreement else { return }
+        guard !hasWarned, options.studentSteps > 0, progress.holdoutAgreement < Self.leastHoldoutAgreement else { return }
         hasWarned = true
         log(
             .warning, "of pictures that nobody learned from the student names the teacher's class for "

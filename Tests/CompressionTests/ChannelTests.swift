@@ -88,8 +88,8 @@ import Testing
         #expect(ChannelMerging.knee(of: [1, 2, 3, 4, 5, 6, 40, 90]) == 6)
         // One that falls counts as the one before it.
         #expect(ChannelMerging.knee(of: [1, 1, 0, 1, 8]) == 4)
-        #expect(ChannelMerging.knee(of: [3, 3, 3]) == 3)
-        #expect(ChannelMerging.knee(of: [5]) == 1 && ChannelMerging.knee(of: []) == 0)
+        #expect(ChannelMerging.knee(of: [3, 3, 3]) == 0)
+        #expect(ChannelMerging.knee(of: [5]) == 0 && ChannelMerging.knee(of: []) == 0)
         // 1 and 1.1 are much alike, and 10 counts next to nothing: saliencies of 0.0049, 0.01 and 32.
         let network = try neurons([1, 1.1, 3, 10], [1, 2, 4, 0.01])
         let merged = try compressed(network) { $0.mergeKnee = 1 }

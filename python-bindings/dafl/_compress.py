@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -41,9 +40,12 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
     teach the smaller one what it lost: pruned weights stay zero, shared ones equal, and one in eight bits is put back on its
     grids. `options` are those of the distillations; `progress` shows each on the screen. Ctrl-C ends it as KeyboardInterrupt.
     """
-    if taken := options.keys() & {"student", "steps"}:
-        raise TypeError(f"{min(taken)} is no option of a repair: ways and repair say it")
+    if taken := options.keys() & {"student", "steps", "checkpoint"}:
+        raise TypeError(f"{min(taken)} is no option of a repair: ways and repair say what it begins with, and how long it is")
+    if repair < 0:
+        raise ValueError(f"repair must be at least 0, not {repair}")
     small = network
+    eight_bits: dict[str, Any] = {}
     keeps = "nothing"
     # Drawn pictures say too little of photographs for the answers alone to repair a network that knows these.
     channels, *sides = network.info.input_shape
@@ -52,20 +54,20 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
     for way in [ways] if isinstance(ways, Mapping) else ways:
         small = changed(small, dict(way), drawn)
         keeps = kept(way, keeps)
+        if way.get("int8"):
+            eight_bits = {name: value for name, value in way.items() if name in QUANTISATION}
         if repair > 0:
             settings: dict[str, Any] = {"student_learning_rate": 1e-3, "student_keeps": keeps, "student_start": start, **options}
             small = distill(network, student=small, steps=repair, progress=progress, **settings).student
-            if way.get("int8"):
-                small = changed(small, {name: value for name, value in way.items() if name in QUANTISATION}, drawn)
+            if eight_bits:
+                small = changed(small, eight_bits, drawn)
     return small
 
 
 def generated(network: Network, count: int, steps: int, **options: Any) -> FloatArray:
     """Images as a distillation of so many steps makes them for a teacher, in its own units, while no student learns."""
     distillation = Distillation(network, steps=steps, student_steps=0, **options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it would say that the student knows little
-        distillation.run()
+    distillation.run()
     return distillation.generate(count, logits=False)[0]
 
 

@@ -326,7 +326,8 @@ class Ways(TypedDict, total=False):
 
     merge_knee: int
     """1: the same, as far as the knee of each group's curve of what every further pair costs: where a pair costs twice
-    what the first half of the curve would lead to. 0 to 1; default 0."""
+    what the first half of the curve would lead to. So at least half of a group goes, or, where there is no knee, none.
+    0 to 1; default 0."""
 
     prune: float
     """The share of the weights of linear layers and convolutions that become zero, those that are already among them;

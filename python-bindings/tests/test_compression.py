@@ -117,6 +117,15 @@ def test_a_repaired_network_in_eight_bits_is_in_eight_bits(network):
     small = dafl.compress(network, {"int8": 1, "weight_bits": 8}, repair=2, threads=1, batch_size=32, student_steps=2)
     images, _ = pictures(seed=1)
     assert np.array_equal(small.compressed(int8=1, weight_bits=8).predict(images), small.predict(images))
+    later = dafl.compress(network, [{"int8": 1}, {"prune": 0.5}], repair=2, threads=1, batch_size=32, student_steps=2)
+    assert np.array_equal(later.compressed(int8=1).predict(images), later.predict(images))
+
+
+def test_repairs_share_no_checkpoint(network, tmp_path):
+    with pytest.raises(TypeError, match="checkpoint"):
+        dafl.compress(network, [{"prune": 0.5}, {"prune": 0.7}], repair=2, checkpoint=str(tmp_path / "run.dafl"))
+    with pytest.raises(ValueError, match="repair"):
+        dafl.compress(network, {"prune": 0.5}, repair=-1)
 
 
 def test_the_command_line(network, tmp_path, capsys):

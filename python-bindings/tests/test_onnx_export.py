@@ -126,6 +126,41 @@ def test_units_are_read_as_units(count, channels_last, tmp_path):
     assert np.allclose(theirs.predict(batch), made.predict(batch), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("divisor", [-255.0, 255.0])
+def test_a_range_of_somebody_elses_stays_one_when_it_is_written_anew(divisor, tmp_path):
+    nodes = [node("constant", shape=[1], inputs=[], name="c"), node("subtract", inputs=["input", "c"], name="x"),
+             node("constant", shape=[1], inputs=[], name="d"), node("divide", inputs=["x", "d"], name="y"),
+             node("linear", outputs=3)]
+    made = network(description(IMAGE, *nodes))
+    made.load_state_dict(made.state_dict() | {"d.value": np.array([divisor], np.float32), "c.value": np.array([7], np.float32)})
+    made.save(tmp_path / "a.onnx")
+    read = dafl.Network.load(tmp_path / "a.onnx")
+    assert "input.mean" not in read.state_dict()
+    assert np.allclose(read.predict(images(made, 3)), made.predict(images(made, 3)), rtol=1e-5, atol=1e-5)
+
+
+def test_numbers_that_are_no_units_are_not_taken_for_them(tmp_path):
+    """By the names of ours: transposed between, and divided by what is no deviation."""
+    shape = [3, 3, 3]
+    random = np.random.default_rng(0)
+    batch, weight = random.standard_normal((2, *shape)).astype(np.float32), random.standard_normal((27, 4)).astype(np.float32)
+    for turned, low in ((True, 1), (False, -2)):
+        helper, kind = onnx.helper, onnx.TensorProto
+        chain = [helper.make_node("Sub", ["x", "m"], ["s"], "units/Sub")]
+        chain += [helper.make_node("Transpose", ["s"], ["t"], perm=[0, 2, 3, 1])] if turned else []
+        chain += [helper.make_node("Div", ["t" if turned else "s", "d"], ["q"], "units"),
+                  helper.make_node("Flatten", ["q"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["y"])]
+        constants = {"m": random.uniform(-1, 1, (3, 1, 1)), "d": low * random.uniform(1, 2, (3, 1, 1)), "w": weight}
+        graph = helper.make_graph(
+            chain, "g", [helper.make_tensor_value_info("x", kind.FLOAT, ["n", *shape])],
+            [helper.make_tensor_value_info("y", kind.FLOAT, ["n", 4])],
+            [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()])
+        model = helper.make_model(graph, producer_name="libdafl", ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+        (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+        expected = session(tmp_path / "a.onnx").run(None, {"x": batch})[0]
+        assert np.allclose(dafl.Network.load(tmp_path / "a.onnx").predict(batch), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_student_in_units_of_its_own_learns_on(tmp_path):
     teacher = network("lenet5-half(side=16,classes=3)")
     options = {"input_range": (0, 255), "steps": 1, "threads": 1, "batch_size": 32, "student_steps": 1, "image_source": "noise"}

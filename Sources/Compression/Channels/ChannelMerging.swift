@@ -46,18 +46,18 @@ enum ChannelMerging {
         return try surgery.network(plans)
     }
 
-    /// How many values of a rising curve lie before its knee: where it is for the first time twice as high as the line from its
-    /// beginning through its middle. A value below those before it counts as the largest of these.
+    /// How many values of a rising curve lie before its knee: where, behind its middle, it is for the first time twice as high as the
+    /// line from its beginning through its middle; 0 where it has none. A value below those before it counts as the largest of these.
     ///
     /// The last few neurons of a layer cost thousands of times what most do, so that a knee between the curve's ends would leave hardly
     /// more than these.
     static func knee(of values: [Double]) -> Int {
         var curve: [Double] = []
         for value in values { curve.append(max(value, curve.last ?? value)) }
-        guard curve.count > 1 else { return curve.count }
+        guard curve.count > 1 else { return 0 }
         let middle = curve.count / 2
         let slope = (curve[middle] - curve[0]) / Double(middle)
-        return curve.indices.first { $0 > middle && curve[$0] > 2 * (curve[0] + slope * Double($0)) } ?? curve.count
+        return curve.indices.first { $0 > middle && curve[$0] > 2 * (curve[0] + slope * Double($0)) } ?? 0
     }
 
     private static func plan(_ steps: [Step], size: Int) -> ChannelSurgery.Plan {

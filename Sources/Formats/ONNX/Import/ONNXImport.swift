@@ -39,8 +39,8 @@ final class ONNXImport {
     var altered: Set<String> = []
     /// Constants of one number, by their nodes.
     var scalars: [String: Float] = [:]
-    /// What nodes subtract from the input, by their names: see `ONNXImport+Units.swift`.
-    var means: [String: ONNXTensor] = [:]
+    /// What nodes subtract from the input, and what the file calls the operator, by their names: see `ONNXImport+Units.swift`.
+    var means: [String: (name: String, mean: ONNXTensor)] = [:]
     /// Initializers that constants were made of without a change of meaning, for their names.
     private var origins: [String: String] = [:]
 
