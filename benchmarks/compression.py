@@ -4,8 +4,8 @@
     make compression ROWS="svd merging"  some of them
 
 A row is a network, what is done to it, and how it is repaired: not at all, without data as `dafl.compress` does, or in the same way on
-the images that the network was trained on. Ways see the images that the library draws, or none, or, as "generated", those and as many
-of generators, which teach more of clothes. Test images are for the accuracies alone.
+the images that the network was trained on. Ways see the images that the library draws, or none, or, as "generated", those and twice
+as many of generators, which teach more of clothes. Test images are for the accuracies alone.
 """
 
 import argparse
@@ -193,9 +193,8 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(results: list[dict[str, Any]], folder: Path) -> None:
-    (folder / "README.md").write_text("# Smaller without data: what was measured\n\n`make compression` makes this.\n\n" + table(results))
-
+def draw(results: list[dict[str, Any]], folder: Path) -> None:
+    """Accuracy against what is gone."""
     def curve(group: str, ways: Callable[[float], str], shares: Iterable[float], repair: int = 0) -> list[tuple[float, float]]:
         """The parameters that are gone, in percent, and the mean accuracy."""
         points = []
@@ -213,8 +212,8 @@ def write(results: list[dict[str, Any]], folder: Path) -> None:
 
     pictures.accuracies({"merged": curve("merging", merged, SHARES), "to the knee": curve("merging", lambda _: "merge_knee=1", [0])},
                         folder / "merging.png")
-    places = dict(zip(PUBLISHED_NEURONS, (place for place, _ in curve("neurons", merged, PUBLISHED_NEURONS)), strict=False))
-    published = {name: [(places[gone], accuracies[i]) for gone, accuracies in PUBLISHED_NEURONS.items() if gone in places]
+    published = {name: [(place, accuracies[i]) for gone, accuracies in PUBLISHED_NEURONS.items()
+                        for place, _ in curve("neurons", merged, [gone])]
                  for i, name in enumerate(("pruned, published", "merged, published"))}
     pictures.accuracies(published | {
         "merged": curve("neurons", merged, PUBLISHED_NEURONS), "chosen by weights": curve("neurons", kept("none"), PUBLISHED_NEURONS),
@@ -248,7 +247,8 @@ def main() -> None:
             print(f"{one['task']}: {one['ways']}, repair {one['repair']}: {100 * one['accuracy']:.2f} of {100 * one['before']:.2f} %, "
                   f"{one['bytes_before'] / one['bytes']:.1f} times smaller, {one['seconds']} s", flush=True)
             path.write_text("[\n" + ",\n".join(json.dumps(one) for one in results) + "\n]\n")
-            write(results, folder)
+            (folder / "README.md").write_text("# Smaller without data: what was measured\n\n`make compression` makes this.\n\n" + table(results))
+    draw(results, folder)
 
 
 if __name__ == "__main__":

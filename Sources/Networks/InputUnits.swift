@@ -74,23 +74,22 @@ extension Network {
 
 extension Graph {
     /// Adds a scaling of units after the last node.
-    mutating func add(units count: Int, _ direction: UnitScaling.Direction, among others: [Node] = []) {
-        let taken = Set((nodes + others).map(\.name))
-        func unique(_ name: String) -> String { taken.contains(name) ? unique("\(name)_") : name }
-        add(.units, unique("units"), ["count": .integer(count), "direction": .text(direction.rawValue)])
+    mutating func add(units count: Int, _ direction: UnitScaling.Direction, named name: String = "units") {
+        add(.units, name, ["count": .integer(count), "direction": .text(direction.rawValue)])
     }
 
     /// The same with a scaling of units first, or last.
     func adding(units count: Int, _ direction: UnitScaling.Direction) -> Graph {
         var graph = self
+        let name = unused("units")
         guard direction == .standardising else {
             if let output { graph.nodes = Array(nodes.prefix(through: nodes.firstIndex { $0.name == output } ?? nodes.endIndex - 1)) }
             graph.output = nil
-            graph.add(units: count, direction)
+            graph.add(units: count, direction, named: name)
             return graph
         }
         graph.nodes = []
-        graph.add(units: count, direction, among: nodes)
+        graph.add(units: count, direction, named: name)
         let scaling = graph.last
         graph.nodes += nodes.map { node in
             var node = node

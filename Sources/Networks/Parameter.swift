@@ -16,7 +16,7 @@ package final class Parameter {
         /// Of a deviation, by which is divided.
         case finiteAndPositive = "finite and above 0"
 
-        func contains(_ number: Float) -> Bool {
+        package func contains(_ number: Float) -> Bool {
             switch self {
             case .finite: number.isFinite
             case .finiteAndNotNegative: number.isFinite && number >= 0

@@ -159,13 +159,11 @@ struct LowRank {
             throw DaflError(.unsupported, "no layer of the network \(network.name) becomes cheaper so")
         }
         var graph = network.graph
-        let names = Set(graph.nodes.map(\.name))
-        func unique(_ name: String) -> String { names.contains(name) ? unique("\(name)_") : name }
         var firsts: [Int: String] = [:]
         for (index, choice) in chosen.sorted(by: { $0.key < $1.key }) {
             let name = network.nodes[index].name
             guard let place = graph.nodes.firstIndex(where: { $0.name == name }) else { continue }
-            let first = unique("\(name)_factor")
+            let first = graph.unused("\(name)_factor")
             firsts[index] = first
             graph.nodes[place...place] = network.nodes[index].factorised(
                 graph.nodes[place], as: choice.factors.form, first: first, rank: choice.rank)[...]

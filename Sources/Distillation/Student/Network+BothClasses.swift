@@ -7,10 +7,8 @@ extension Network {
     func answeringBothClasses() throws -> Network {
         guard outputShape.count == 1 else { return self }
         var both = graph
-        let names = Set(graph.nodes.map(\.name))
-        func unique(_ name: String) -> String { names.contains(name) ? unique("\(name)_") : name }
-        both.add(.flatten, unique("logit"), inputs: [graph.output ?? graph.last])
-        both.add(.pad, unique("logits"), ["before": [1], "after": [0]])
+        both.add(.flatten, both.unused("logit"), inputs: [graph.output ?? graph.last])
+        both.add(.pad, both.unused("logits"), ["before": [1], "after": [0]])
         both.output = nil
         let network = try Network(both)
         network.loadWeights(of: self)

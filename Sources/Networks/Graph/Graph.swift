@@ -65,6 +65,14 @@ package struct Graph: Equatable, Sendable {
     /// The name of what the last node computes.
     package var last: String { nodes.last?.name ?? Graph.input }
 
+    /// A name that no node has: the wanted one, where it is free.
+    package func unused(_ name: String) -> String {
+        let taken = Set(nodes.map(\.name))
+        var name = name
+        while taken.contains(name) { name += "_" }
+        return name
+    }
+
     /// Adds a node and returns its name.
     /// - Parameter inputs: nil for the node added last, or the network's input.
     @discardableResult

@@ -213,7 +213,7 @@ struct ONNXExport {
         typealias Field = ONNXField.Model
         var model = ProtobufWriter()
         model.write(Field.irVersion, Self.irVersion)
-        model.write(Field.producerName, Field.ownName)
+        model.write(Field.producerName, ONNXModel.ownProducer)
         if !version.isEmpty { model.write(Field.producerVersion, version) }
         model.write(Field.graph, graph(result.shape))
         var opset = ProtobufWriter()

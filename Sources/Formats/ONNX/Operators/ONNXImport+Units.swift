@@ -20,7 +20,7 @@ extension ONNXImport {
     func quotient(_ operation: ONNXOperator) throws -> ONNXValue {
         guard case .activation(let difference)? = operation.value(0), !difference.isShared, difference.isInOrder,
             difference.stored == graph.inputShape, let (name, mean) = means[difference.node], name == "\(operation.node.name)/Sub",
-            let deviation = operation.value(1)?.constant, deviation.dimensions == mean.dimensions, try deviation.isPositive
+            let deviation = operation.value(1)?.constant, deviation.dimensions == mean.dimensions, try isDeviation(deviation)
         else { return try elementwise(operation, "divide") }
         let node = try add(
             "units", operation, [Graph.input], ["count": .integer(mean.count), "direction": "standardising"])
@@ -28,14 +28,9 @@ extension ONNXImport {
         fill("input.deviation", deviation)
         return .activation(difference.computed(by: node))
     }
-}
 
-extension ONNXTensor {
-    /// As a parameter of deviations must be.
-    fileprivate var isPositive: Bool {
-        get throws {
-            let numbers = try floats()
-            return (0..<numbers.count).allSatisfy { numbers[$0].isFinite && numbers[$0] >= .leastNormalMagnitude }
-        }
+    private func isDeviation(_ constant: ONNXTensor) throws -> Bool {
+        let numbers = try constant.floats()
+        return (0..<numbers.count).allSatisfy { Parameter.Allowed.finiteAndPositive.contains(numbers[$0]) }
     }
 }

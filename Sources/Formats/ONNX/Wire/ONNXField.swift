@@ -3,7 +3,6 @@ enum ONNXField {
     enum Model {
         static let irVersion = 1
         static let producerName = 2
-        static let ownName = "libdafl"
         static let producerVersion = 3
         static let graph = 7
         static let opset = 8

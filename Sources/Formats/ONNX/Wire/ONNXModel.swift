@@ -6,8 +6,9 @@ import Numerics
 struct ONNXModel {
     /// Versions of the operator sets, by their domains; ONNX's own is "".
     fileprivate(set) var opsets: [String: Int] = [:]
-    /// Whether this library wrote it.
+    /// Whether this library wrote it, by the producer's name that its files have.
     fileprivate(set) var isOwn = false
+    static let ownProducer = "libdafl"
     var nodes: [ONNXNode] = []
     /// By their names.
     fileprivate(set) var initializers: [String: ONNXTensor] = [:]
@@ -150,7 +151,7 @@ private struct Parser {
                     }
                 }
                 model.opsets[Self.domain(domain)] = version
-            case ONNXField.Model.producerName: model.isOwn = try text(field) == ONNXField.Model.ownName
+            case ONNXField.Model.producerName: model.isOwn = try text(field) == ONNXModel.ownProducer
             default: break
             }
         }
