@@ -57,7 +57,9 @@ package final class Checkpoint {
             }
             options.checkpoint = given?.checkpoint ?? ""
             if description[RunDescription.givenStudentKey] == "true" {
-                options.givenStudent = .network(try asFormat { try student(description[RunDescription.studentKey] ?? "") })
+                options.givenStudent = .resumed(
+                    try asFormat { try student(description[RunDescription.studentKey] ?? "") },
+                    started: description[DistillationOptions.studentWeights])
             }
             options.inputStatistics = try inputStatistics()
             return options

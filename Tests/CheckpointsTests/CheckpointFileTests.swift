@@ -118,6 +118,17 @@ struct CheckpointFileTests {
         expect(.invalidArgument, "images") { _ = try Self.resume(bytes, teacher(1), options) }
     }
 
+    /// Of the same shape, and so what the file says of the student fits both.
+    @Test func otherWeightsOfAGivenStudentAreRefused() throws {
+        func given(_ student: GivenStudent) -> DistillationOptions { Self.options { $0.givenStudent = student } }
+        func student(_ seed: UInt64) throws -> Network { try Network(architecture: "mlp-64-8-4", seed: seed) }
+        let bytes = try Self.bytes(Self.run(given(.network(student(1)))))
+        let again = try Self.bytes(Self.resume(bytes))  // without the host giving it
+        #expect(again == bytes)
+        _ = try Self.resume(again, nil, given(.network(student(1))))
+        expect(.invalidArgument, "student.weights was") { _ = try Self.resume(bytes, nil, given(.network(student(2)))) }
+    }
+
     /// A file of a release that had fewer options: what it does not name is as it is to begin with.
     @Test func optionsThatWereAddedSinceAreAsTheyBegin() throws {
         let bytes = try Self.bytes(Self.run(Self.options { $0.temperature = 2 }))

@@ -302,7 +302,7 @@ def generator_images(options: argparse.Namespace) -> FloatArray:
     network = Network.load(options.network)
     info = network.info
     if not info.architecture.startswith("dafl-"):
-        raise ValueError(f"{options.network} holds {info.architecture}, which is no generator; --teacher takes other networks")
+        raise ValueError(f"{options.network} holds {named(network)}, which is no generator; --teacher takes other networks")
     noise = np.random.default_rng(options.seed).standard_normal((options.count, *info.input_shape), np.float32)
     return network.predict(noise).reshape(options.count, *(options.shape or square_shape(info.outputs)))
 
@@ -444,10 +444,14 @@ def setting(text: str) -> tuple[str, Any]:
 
 def typed(options: Any, name: str, value: str) -> Any:
     """The value in the type that a TypedDict gives to the name."""
-    kind = typing.get_type_hints(options).get(name)
-    if kind not in (str, int, float):
-        raise argparse.ArgumentTypeError(f"{name!r} is no option of numbers or text")
-    return kind(value)
+    kinds = {name: kind for name, kind in typing.get_type_hints(options).items() if kind in (str, int, float)}
+    if name not in kinds:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(sorted(kinds))}")
+    try:
+        return kinds[name](value)
+    except ValueError:
+        number = "whole number" if kinds[name] is int else "number"
+        raise argparse.ArgumentTypeError(f"{name} must be a {number}, not {value!r}") from None
 
 
 def way(text: str) -> dict[str, Any]:
@@ -458,6 +462,8 @@ def way(text: str) -> dict[str, Any]:
 
 def sentence(error: Exception) -> str:
     """The first line of what the error says, or its kind where it says nothing."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 

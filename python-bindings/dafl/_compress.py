@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ._arrays import FloatArray
 from ._distill import distill
-from ._options import Ways
+from ._options import Options, Ways
 from .distillation import Distillation
 from .errors import Unsupported
 from .network import Network
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from .distillation import Options
 
 LOOKING = ("rank", "energy", "multiply_adds", "channels", "int8")
 """Ways that do better, or only can, with images."""
@@ -42,8 +40,12 @@ def compress(network: Network, ways: Ways | Sequence[Ways], *, repair: int = 0, 
     """
     if taken := options.keys() & {"student", "steps", "checkpoint"}:
         raise TypeError(f"{min(taken)} is no option of a repair: ways and repair say what it begins with, and how long it is")
+    if unknown := options.keys() - Options.__annotations__.keys():
+        raise TypeError(f"unknown option {min(unknown)!r}")
     if repair < 0:
         raise ValueError(f"repair must be at least 0, not {repair}")
+    if not ways:
+        raise ValueError("ways must say at least one")
     small = network
     eight_bits: dict[str, Any] = {}
     keeps = "nothing"

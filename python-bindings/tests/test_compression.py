@@ -124,8 +124,16 @@ def test_a_repaired_network_in_eight_bits_is_in_eight_bits(network):
 def test_repairs_share_no_checkpoint(network, tmp_path):
     with pytest.raises(TypeError, match="checkpoint"):
         dafl.compress(network, [{"prune": 0.5}, {"prune": 0.7}], repair=2, checkpoint=str(tmp_path / "run.dafl"))
-    with pytest.raises(ValueError, match="repair"):
-        dafl.compress(network, {"prune": 0.5}, repair=-1)
+
+
+@pytest.mark.parametrize(("ways", "options", "error", "part"), [
+    ({"prune": 0.5}, {"repair": -1}, ValueError, "repair"),
+    ({"prune": 0.5}, {"sede": 3}, TypeError, "sede"),
+    ([], {}, ValueError, "ways"),
+])
+def test_what_no_repair_takes_is_refused_without_one_too(network, ways, options, error, part):
+    with pytest.raises(error, match=part):
+        dafl.compress(network, ways, **options)
 
 
 def test_the_command_line(network, tmp_path, capsys):
@@ -149,5 +157,9 @@ def test_the_command_line(network, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["parameters"] < network.info.parameters
     assert main(["compress", str(teacher), "-o", str(small), "--to", "prune=7"]) == 1
     assert "prune is 7.0" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["compress", str(teacher), "-o", str(small), "--to", "nothing=7"])
+    assert main(["compress", str(teacher), "-o", str(small), "--to", "int8=1", "--images", "missing.npz"]) == 1
+    assert "missing.npz: No such file" in capsys.readouterr().err
+    for way, said in [("nothing=7", "'nothing' is none of bias_correction, bits"), ("bits=x", "bits must be a whole number, not 'x'")]:
+        with pytest.raises(SystemExit):
+            main(["compress", str(teacher), "-o", str(small), "--to", way])
+        assert said in capsys.readouterr().err

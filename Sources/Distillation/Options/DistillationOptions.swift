@@ -68,10 +68,15 @@ package struct DistillationOptions {
         return ProceduralSource.choice(self) > (gradients == .differences ? 1 + differenceDirections : 1)
     }
 
-    /// Checksums of what a run is given but does not hold, by names: the teacher's weights, where it has some, images and metadata.
+    /// Among the checksums, of what a given student starts with.
+    package static let studentWeights = "student.weights"
+
+    /// Checksums of what a run is given but does not hold, by names: the weights of the teacher, where it has some, and those that a
+    /// given student starts with, images and metadata.
     package func checksums(_ teacher: any Teacher) -> [String: String] {
         var sums: [String: String] = [:]
-        sums["teacher.weights"] = (teacher as? NetworkTeacher)?.weightsChecksum
+        sums["teacher.weights"] = (teacher as? NetworkTeacher)?.network.weightsChecksum
+        sums[Self.studentWeights] = givenStudent?.weightsChecksum
         sums["images"] = data?.checksum(image: teacher.inputShape)
         sums["metadata"] = metadata?.checksum(features: teacher.features)
         return sums

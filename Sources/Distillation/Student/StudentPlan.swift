@@ -8,6 +8,17 @@ package enum GivenStudent {
     case graph(Graph)
     /// With its weights as they are. Copied.
     case network(Network)
+    /// Of a run that goes on, whose checkpoint has its weights. With the checksum of those that it started with; nil where they were new.
+    case resumed(Network, started: String?)
+
+    /// Of the weights that it starts with, or started.
+    var weightsChecksum: String? {
+        switch self {
+        case .graph: nil
+        case .network(let network): network.weightsChecksum
+        case .resumed(_, let checksum): checksum
+        }
+    }
 }
 
 /// What a student is to be, and what its weights start as.
@@ -23,7 +34,7 @@ struct StudentPlan {
     /// - Throws: `invalidArgument` for a text that names no student.
     init(_ options: DistillationOptions, of teacher: any Teacher, classes: Int) throws {
         switch options.givenStudent {
-        case .network(let network):
+        case .network(let network), .resumed(let network, _):
             (graph, architecture) = (network.graph.withoutUnits(), network.inputUnits == nil ? network.architecture : nil)
             start = network
         case .graph(let given): (graph, architecture) = (given, nil)

@@ -22,10 +22,9 @@ struct TeachersStart {
         var start: TeachersStart?
         if let own = host as? NetworkTeacher {
             let units = try options.units(of: host) ?? own.ownUnits.map { TeacherUnits(units: $0, shape: host.inputShape) }
-            start = if case .network = options.givenStudent {
-                try TeachersStart(compressed: student, of: own, units, options, compute)
-            } else {
-                try TeachersStart(student, of: own, units, options, compute)
+            start = switch options.givenStudent {
+            case .network, .resumed: try TeachersStart(compressed: student, of: own, units, options, compute)
+            case .graph, nil: try TeachersStart(student, of: own, units, options, compute)
             }
         }
         guard start != nil || options.studentStart != .teacher else {

@@ -14,13 +14,6 @@ package final class NetworkTeacher: Teacher {
         (self.network, self.watching) = (network, watching)
     }
 
-    /// In hexadecimal digits.
-    var weightsChecksum: String {
-        var checksum = Checksum()
-        for parameter in network.parameters { checksum.add(parameter.value) }
-        return String(checksum.value, radix: 16)
-    }
-
     /// The same teacher, of which what some nodes put out can be seen.
     func watching(_ nodes: [Int]) -> NetworkTeacher { NetworkTeacher(network, watching: nodes) }
 
@@ -62,4 +55,13 @@ private final class NetworkTeacherPass: TeacherPass {
 
     func forward() { pass.forward() }
     func backward() { pass.backward() }
+}
+
+extension Network {
+    /// In hexadecimal digits.
+    var weightsChecksum: String {
+        var checksum = Checksum()
+        for parameter in parameters { checksum.add(parameter.value) }
+        return String(checksum.value, radix: 16)
+    }
 }
