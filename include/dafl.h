@@ -68,7 +68,8 @@ enum {
     DAFL_ERROR_TEACHER = -7,          /* the teacher's answer is not finite or missing, or its gradient is wrong */
     DAFL_ERROR_DIVERGED = -8,         /* a network's numbers are no longer finite */
     DAFL_CANCELLED = -9,              /* dafl_distillation_cancel stopped the run; it can go on */
-    DAFL_QUERIES_SPENT = -10          /* a step would query the teacher more than max_teacher_queries allow */
+    DAFL_QUERIES_SPENT = -10,         /* a step would query the teacher more than max_teacher_queries allow */
+    DAFL_ERROR_RANK = -11             /* another rank of the distillation failed or was stopped; it can go on with all */
 };
 
 /* The library's version, "major.minor.patch". The text lives as long as the library. Any thread. */
@@ -591,6 +592,11 @@ enum { DAFL_LOG_INFO = 1, DAFL_LOG_WARNING = 2 };
 /* Called with a line of text worth telling the user. */
 typedef void (*dafl_log_fn)(void *user_data, int level, const char *text);
 
+/* Replaces `count` floats by their sums over all ranks of a distillation in several processes: see the option ranks. The sums must be
+ * the same bytes on every rank, as those of MPI and gloo are. 0 for success; any other number ends the step, and comes back
+ * unchanged; a rank whose engine fails is for the engine to tell the others of. */
+typedef int (*dafl_all_reduce_fn)(void *user_data, float *sum, int64_t count);
+
 /*
  * How a distillation works. dafl_distillation_options_init fills in the "fast" preset, dafl_distillation_options_preset
  * another; then change what you like. 0 means "the preset's own" nowhere: every number is what it says. Below, ranges are
@@ -763,6 +769,24 @@ typedef struct dafl_distillation_options {
      * ones stay shared; they move together. "nothing": every weight learns. "nothing", "zeros" or "values"; default
      * "nothing". */
     const char *student_keeps;
+    /* Of ranks processes that distill one student together, which this is: each makes images of its own, and all
+     * students move by the mean of all gradients. 0 for the first. 0 to 1_000_000; default 0. */
+    int64_t rank;
+    /* How many processes. Above 1, all_reduce is called at least student_steps + 2 times a step, always for as many
+     * floats, and all options but rank, threads, instruction_set, checkpoint and checkpoint_seconds must be the
+     * same. Where one fails or is stopped, all end with a status, and can go on together. Queries, times and losses
+     * of the progress are of this rank, and max_teacher_queries is for each. All hand out the same student: of those
+     * of every 25th step and of the last, the one that agreed best with the teacher on what all held out. 1 to
+     * 1_000_000; default 1. */
+    int64_t ranks;
+    /* Sums over all ranks, by whatever engine the host has: MPI, gloo, NCCL. Called within steps, on the thread that
+     * does them. */
+    dafl_all_reduce_fn all_reduce;
+    /* Handed to all_reduce. */
+    void *all_reduce_user_data;
+    /* Of several ranks. "own": each has generators of its own, which shows the student more. "shared": all train
+     * one, on a batch of theirs together, by two further sums and more. "own" or "shared"; default "own". */
+    const char *generators;
 } dafl_distillation_options;
 
 /* A teacher, a generator and a student on their way. */

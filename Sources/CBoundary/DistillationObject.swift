@@ -46,14 +46,19 @@ final class DistillationObject: HandledObject {
     /// - Parameter stepDone: called after each.
     func run(_ stepDone: () throws -> Void) throws {
         defer { automatic?.saveAtEnd(distillation) }
+        if distillation.isDone { try distillation.cancellation.check() }
         while !distillation.isDone {
-            try distillation.cancellation.check()
             do {
                 try distillation.step()
             } catch let error as DaflError where error.status == .queriesSpent {
                 return distillation.log(.info, error.description)
             }
-            try lend(during: stepDone)
+            do {
+                try lend(during: stepDone)
+            } catch {
+                distillation.leave(error)
+                throw error
+            }
             // Behind what the host notes of the step, of which nothing is missing then where the process dies in between.
             automatic?.saveIfDue(distillation)
         }
@@ -143,6 +148,13 @@ extension DistillationOptions {
             ("metadata_deviations", c.metadata_deviations != nil, .metadata),
         ] where isGiven && imageSource != source {
             throw DaflError.invalid(name, "given", "NULL unless image_source is \"\(source.rawValue)\"")
+        }
+        if let sum = c.all_reduce {
+            let userData = c.all_reduce_user_data
+            allReduce = { floats, count in
+                let code = FloatingPoint.ofTheHost { sum(userData, floats, Int64(count)) }
+                guard code == 0 else { throw CallbackStop(code: code, callback: "all_reduce") }
+            }
         }
         if imageSource == .data {
             data = ImageData(

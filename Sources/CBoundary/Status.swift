@@ -25,6 +25,7 @@ public func dafl_status_name(_ status: dafl_status) -> UnsafePointer<CChar>? {
     case DAFL_ERROR_DIVERGED: StaticText.pointer("diverged")
     case DAFL_CANCELLED: StaticText.pointer("cancelled")
     case DAFL_QUERIES_SPENT: StaticText.pointer("queries spent")
+    case DAFL_ERROR_RANK: StaticText.pointer("rank")
     default: StaticText.pointer("callback")
     }
 }

@@ -20,7 +20,6 @@ package final class Cancellation: Sendable {
     /// Does work that a wish may stop, and fulfils it.
     package func heeding(_ work: () throws -> Void) throws {
         do {
-            try check()
             try work()
         } catch let error as DaflError where error.status == .cancelled {
             clear()

@@ -23,6 +23,7 @@ package final class Distillation {
     private let replay: Replay?
     private let selection: StudentSelection?
     private let holdout: HoldoutAgreement?
+    private let ranks: Ranks?
     /// The student as it is handed out, which may have one output for the two logits of the one in training.
     package let shown: Network
     /// As the host gave it.
@@ -67,13 +68,14 @@ package final class Distillation {
             try QueriedTeacher(start?.watchedTeacher ?? host, answers, options, cancellation, compute, from: archive, log: log)
         }
         (self.compute, self.queried) = (compute, queried)
+        ranks = try Ranks(options, student: student.averaged, classes: queried.teacher.classes)
         source = try queried.source(
-            student: student, options, isStarted: start != nil, isRestored: archive != nil, compute)
-        let training = try StudentTraining(student, of: queried.teacher, start: start, options, compute)
+            student: student, options, isStarted: start != nil, isRestored: archive != nil, with: ranks, compute)
+        let training = try StudentTraining(student, of: queried.teacher, start: start, options, with: ranks, compute)
         self.training = training
         // Every image of data is learned from in one pass or another.
         selection =
-            options.imageSource == .data ? nil : try StudentSelection(student, image: host.inputShape, options, compute)
+            options.imageSource == .data ? nil : try StudentSelection(student, image: host.inputShape, options, with: ranks, compute)
         holdout = selection == nil ? nil : try HoldoutAgreement(queried, student: student, options, compute)
         patience = Patience(options)
         collapse = CollapseWatch(classes: queried.teacher.classes, batchSize: options.batchSize)
@@ -125,13 +127,16 @@ package final class Distillation {
     /// teacher.
     ///
     /// - Throws: what the teacher throws, `diverged`, `cancelled`. Then all is as it was before, and the next call does the
-    ///   step anew, to the same bytes. `queriesSpent` when max_teacher_queries is reached: the student is what it could learn.
+    ///   step anew, to the same bytes; `rank` where that is so because of another rank. `queriesSpent` when max_teacher_queries is
+    ///   reached: the student is what it could learn.
     package func step() throws {
         before?.take()
         defer { recordProgress() }  // what was queried counts also when the step does not
         do {
+            try ranks?.meet(training.weights, step: progress.step, options)
             try learn()
         } catch {
+            ranks?.tell(error)
             if (error as? DaflError)?.status == .queriesSpent {
                 warnIfStrange()
                 throw error
@@ -140,6 +145,9 @@ package final class Distillation {
             throw error
         }
     }
+
+    /// Of several ranks, ends the step that others have begun where the host ends a run between two.
+    package func leave(_ error: any Error) { ranks?.tell(error) }
 
     /// All that a later step depends on.
     package func persist(_ archive: Archive) {
@@ -166,12 +174,14 @@ package final class Distillation {
 
     private func learn() throws {
         clock.start()
+        try cancellation.check()
         let losses = try source.next()
 
         // Nobody has learned from these images yet, so they can tell how well the student does.
         let targets = source.targets
         training.images.load(source.images)
-        let agreed = training.agreement(teacher: targets.logits)
+        var (agreed, asked) = (training.agreement(teacher: targets.logits), Double(queried.observed.images))
+        if let ranks { (agreed, asked) = try ranks.average(agreed, asked) }
         agreement.add(agreed)
         let areFit = source.areFit(agreement: agreed)
         let areHeldOut = areFit && selection != nil && StudentSelection.holdsOut(step: progress.step)
@@ -179,7 +189,7 @@ package final class Distillation {
         if areLearned { replay?.add(source.images, targets) }
 
         let studentSteps = areLearned || replay != nil ? options.studentSteps : 0
-        let rate = studentLearningRate
+        let rate = studentLearningRate(asked: Int(asked))
         var distillationLoss = studentSteps == 0 ? progress.distillationLoss : 0
         for _ in 0..<studentSteps {
             try cancellation.check()
@@ -187,12 +197,16 @@ package final class Distillation {
             distillationLoss += try training.step(targets, learningRate: rate) / Double(studentSteps)
         }
         if let holdout, StudentSelection.holdsOut(step: progress.step) || progress.step == options.steps - 1 {
-            let share = try holdout.value()
+            let share = try holdout.value(over: ranks)
             progress.holdoutAgreement = share ?? .nan
             if let share { patience.see(share, step: progress.step + 1) }
         }
-        // The last that can fail: what it keeps is not undone.
-        if areHeldOut { try selection?.consider(source.images, logits: targets.logits) }
+        // The last that can fail, on whatever rank: what it keeps is not undone.
+        if areHeldOut {
+            try selection?.consider(source.images, logits: targets.logits)
+        } else if let ranks {
+            if let selection, progress.step == options.steps - 1 { try selection.reconsider() } else { try ranks.agree() }
+        }
 
         clock.stop(images: studentSteps * options.batchSize)
         progress.step += 1
@@ -238,8 +252,8 @@ package final class Distillation {
     }
 
     /// As the schedule has it for what is done of the run, in steps or in the questions that it may ask.
-    private var studentLearningRate: Double {
-        let (asked, limit) = (queried.observed.images, options.maxTeacherQueries)
+    private func studentLearningRate(asked: Int) -> Double {
+        let limit = options.maxTeacherQueries
         let isShorterByQueries = Double(asked) * Double(options.steps) > Double(progress.step) * Double(limit)
         return limit > 0 && isShorterByQueries
             ? options.studentSchedule.rate(initial: options.studentLearningRate, step: asked, of: limit)

@@ -10,6 +10,7 @@ package enum Status: Int32, Sendable {
     case diverged = -8
     case cancelled = -9
     case queriesSpent = -10
+    case rank = -11
 }
 
 /// The library's one error type: a status for programs, and a sentence for people that names the argument, its value and

@@ -64,7 +64,7 @@ int main(int count, char **arguments) {
 #ifndef WITHOUT_ALLOCATION_TEST
         {"allocation", test_allocation},
 #endif
-        {"versions", test_versions}, {"threads", test_threads}, {"strangers", test_strangers}, {"faults", test_faults},
+        {"versions", test_versions}, {"threads", test_threads}, {"ranks", test_ranks}, {"strangers", test_strangers}, {"faults", test_faults},
         {"process", test_process},
     };
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was said before a crash is not lost */

@@ -41,6 +41,7 @@ void test_compression(void);
 void test_allocation(void);
 void test_versions(void);
 void test_threads(void);
+void test_ranks(void);
 void test_strangers(void);
 void test_faults(void);
 

@@ -14,7 +14,7 @@ void test_status(void) {
     CHECK(strcmp(dafl_version(), DAFL_VERSION) == 0);
     CHECK(strcmp(dafl_last_error(), "") == 0);
 
-    for (int status = DAFL_QUERIES_SPENT; status <= DAFL_OK; status++) {
+    for (int status = DAFL_ERROR_RANK; status <= DAFL_OK; status++) {
         CHECK(strlen(dafl_status_name(status)) > 0);
         for (int other = status + 1; other <= DAFL_OK; other++) {
             CHECK(strcmp(dafl_status_name(status), dafl_status_name(other)) != 0);

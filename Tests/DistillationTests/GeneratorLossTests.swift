@@ -60,7 +60,7 @@ struct GeneratorLossTests {
         let (t, f) = (try batch(example.logits), try batch(example.features))
         let (dt, df) = (try Batch(samples: samples, shape: t.shape), try Batch(samples: samples, shape: f.shape))
         let loss = try GeneratorLoss(example.weights, samples: samples, classes: classes, compute)
-        let value = loss.evaluate(logits: t, features: f, logitsGradient: dt, featuresGradient: df)
+        let value = try loss.evaluate(logits: t, features: f, logitsGradient: dt, featuresGradient: df)
 
         let expected = Self.formulas(example.logits, example.features, example.weights)
         #expect(abs(value.oneHot - expected.oneHot) < 1e-5)
@@ -93,7 +93,7 @@ struct GeneratorLossTests {
         let dt = try Batch(samples: 4, shape: t.shape)
         let loss = try GeneratorLoss(
             GeneratorLoss.Weights(oneHot: 1, activation: 1, entropy: 5), samples: 4, classes: 3, compute)
-        let value = loss.evaluate(logits: t, features: nil, logitsGradient: dt, featuresGradient: nil)
+        let value = try loss.evaluate(logits: t, features: nil, logitsGradient: dt, featuresGradient: nil)
         #expect(abs(value.effectiveClasses - 1) < 1e-6)
         #expect(value.total.isFinite && dt.firstNotFinite == nil)
     }
@@ -102,7 +102,7 @@ struct GeneratorLossTests {
         let t = try batch([[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 9, 0], [0, 0, 0, 9]])
         let loss = try GeneratorLoss(
             GeneratorLoss.Weights(oneHot: 1, activation: 1, entropy: 5), samples: 4, classes: 4, compute)
-        let value = loss.evaluate(logits: t, features: nil, logitsGradient: nil, featuresGradient: nil)
+        let value = try loss.evaluate(logits: t, features: nil, logitsGradient: nil, featuresGradient: nil)
         #expect(abs(value.effectiveClasses - 4) < 1e-4)
     }
 }

@@ -33,22 +33,22 @@ from ._units import InputUnits
 from ._version import __version__
 from .distillation import Distillation, Options, Progress
 from .errors import (Busy, Cancelled, Diverged, Error, FileError, FormatError, InvalidArgument, OutOfMemory, QueriesSpent,
-                     TeacherError, Unsupported)
+                     RankError, TeacherError, Unsupported)
 from .network import Network, NetworkInfo
 from .result import Result
 from .teacher import Teacher
 
 if TYPE_CHECKING:
-    from . import jax as jax, onnx as onnx, sklearn as sklearn, torch as torch, viz as viz
+    from . import distributed as distributed, jax as jax, onnx as onnx, sklearn as sklearn, torch as torch, viz as viz
 
 __all__ = [
     "Busy", "Cancelled", "Distillation", "Diverged", "Error", "FileError", "FormatError", "InputUnits", "InvalidArgument",
-    "Network", "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "Result", "Teacher", "TeacherError",
-    "Unsupported", "Ways", "__version__", "compress", "distill", "jax", "onnx", "read_config", "sklearn", "torch", "viz",
-    "write_config",
+    "Network", "NetworkInfo", "Options", "OutOfMemory", "Progress", "QueriesSpent", "RankError", "Result", "Teacher",
+    "TeacherError", "Unsupported", "Ways", "__version__", "compress", "distill", "distributed", "jax", "onnx", "read_config",
+    "sklearn", "torch", "viz", "write_config",
 ]
 
-_LAZY = ("jax", "onnx", "sklearn", "torch", "viz")
+_LAZY = ("distributed", "jax", "onnx", "sklearn", "torch", "viz")
 
 logging.getLogger("dafl").addHandler(logging.NullHandler())
 

@@ -13,4 +13,5 @@ TeacherForwardFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, Floats, Flo
 TeacherBackwardFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, Floats, Floats, Floats)
 TeacherRegularizerFunction = CFUNCTYPE(c_int, c_void_p, c_int64, Floats, POINTER(c_double), Floats)
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+AllReduceFunction = CFUNCTYPE(c_int, c_void_p, Floats, c_int64)
 CompressionFunction = CFUNCTYPE(c_int, c_void_p, c_double)

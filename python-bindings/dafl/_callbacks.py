@@ -28,15 +28,17 @@ class Callbacks(threading.local):
         self._inside = False
         self._held: list[Callable[[], object]] = []
 
-    def guard(self, function: Callable[..., int | None], *, is_heard_first: bool = False) -> Callable[..., int]:
+    def guard(self, function: Callable[..., int | None], *, is_heard_first: bool = False,
+              is_last_word: bool = False) -> Callable[..., int]:
         """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`.
 
         Signals that were held back are handled before `function`, or after it when what it is told must not be missed.
+        After an exception nothing is called any more but a `function` that is to have the last word.
         """
 
         def callback(*arguments: object) -> int:
             if self._exception is not None:
-                return STOPPED
+                return self._last_word(function, *arguments) if is_last_word else STOPPED
             try:
                 self._inside = True
                 if not is_heard_first:
@@ -53,6 +55,13 @@ class Callbacks(threading.local):
                 return STOPPED
 
         return callback
+
+    def _last_word(self, function: Callable[..., int | None], *arguments: object) -> int:
+        """What it raises gives way to the exception that there is."""
+        try:
+            return function(*arguments) or 0
+        except BaseException:
+            return STOPPED
 
     def call(self, function: Callable[..., int], *arguments: object) -> int:
         """The status of one call into the library, or the very exception that a callback raised during it.

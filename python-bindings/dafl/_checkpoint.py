@@ -14,7 +14,8 @@ from ._options import DistillationOptions
 MAY_CHANGE = frozenset({"threads", "instruction_set", "patience", "checkpoint", "checkpoint_seconds", "checkpoint_steps"})
 """Options that may be others when a run goes on."""
 
-ARRAYS = frozenset({"images", "labels", "metadata_means", "metadata_deviations"})
+GIVEN_AGAIN = frozenset({"images", "labels", "metadata_means", "metadata_deviations", "all_reduce"})
+"""What a checkpoint does not hold."""
 
 _KINDS: dict[type, type] = {c_char_p: str, c_double: float, c_int64: int, c_uint64: int}
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import errors
-from ._c_types import (CompressionFunction as CompressionFunction, Floats as Floats, Handle as Handle, Labels as Labels,
-                       LogFunction as LogFunction,
+from ._c_types import (AllReduceFunction as AllReduceFunction, CompressionFunction as CompressionFunction, Floats as Floats,
+                       Handle as Handle, Labels as Labels, LogFunction as LogFunction,
                        TeacherBackwardFunction as TeacherBackwardFunction, TeacherForwardFunction as TeacherForwardFunction,
                        TeacherRegularizerFunction as TeacherRegularizerFunction, EpochFunction as EpochFunction,
                        TrainStepFunction as TrainStepFunction)

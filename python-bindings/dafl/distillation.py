@@ -16,9 +16,9 @@ import numpy as np
 
 from ._arrays import FloatArray, floats, integers, is_false, labels, rows
 from ._callbacks import STOPPED, Callbacks
-from ._checkpoint import ARRAYS, MAY_CHANGE, checkpoint_options
-from ._library import (DistillationOptions, Handle, LogFunction, Progress as ProgressStructure, ProgressFunction,
-                       Teacher as TeacherStructure, assign, c_string, check, initialised, library, sized)
+from ._checkpoint import GIVEN_AGAIN, MAY_CHANGE, checkpoint_options
+from ._library import (AllReduceFunction, DistillationOptions, Handle, LogFunction, Progress as ProgressStructure,
+                       ProgressFunction, Teacher as TeacherStructure, assign, c_string, check, initialised, library, sized)
 from ._options import Options as Options
 from ._units import Units, units
 from .network import Network
@@ -111,7 +111,7 @@ class Distillation:
         The units of a teacher that says its own must be those that it had.
         `FormatError` for a file that is no checkpoint or is damaged, `InvalidArgument` for another teacher or other arrays.
         """
-        if refused := options.keys() - MAY_CHANGE - ARRAYS:
+        if refused := options.keys() - MAY_CHANGE - GIVEN_AGAIN:
             raise TypeError(f"{', '.join(sorted(refused))} cannot be given to a run that goes on")
         distillation = cls.__new__(cls)
         ran = checkpoint_options(saved)
@@ -161,7 +161,8 @@ class Distillation:
     def _borrow(self, structure: DistillationOptions, options: dict[str, Any], own_units: Units | None) -> dict[str, Any]:
         """Points the structure to the arrays among the options, which must live as long as the library's handle. The rest."""
         self._arrays: dict[str, np.ndarray] = {}
-        if counted := {"image_count", "metadata_groups", "input_count", "student_network"} & options.keys():
+        fields = {"image_count", "metadata_groups", "input_count", "student_network", "all_reduce_user_data"}
+        if counted := fields & options.keys():
             raise TypeError(f"unknown option {counted.pop()!r}")
         self._start: Network | None = None
         if isinstance(student := options.get("student"), Network):
@@ -172,6 +173,14 @@ class Distillation:
             options["student"] = _student_text(student)
         if (checkpoint := options.get("checkpoint")) is not None:
             options["checkpoint"] = os.fsdecode(checkpoint)
+        if (all_reduce := options.pop("all_reduce", None)) is not None:
+            def summed(_: None, sums: Any, count: int) -> int:
+                all_reduce(np.ctypeslib.as_array(sums, (count,)))
+                return 0
+
+            # Other ranks wait to hear of whatever was raised here.
+            structure.all_reduce = self._all_reduce = AllReduceFunction(
+                self._callbacks.guard(summed, is_heard_first=True, is_last_word=True))
         if (images := options.pop("images", None)) is not None:
             self._arrays["images"] = rows(images, self._image_shape, "images")
             structure.image_count = len(self._arrays["images"])

@@ -18,6 +18,7 @@ TEACHER = -7
 DIVERGED = -8
 CANCELLED = -9
 QUERIES_SPENT = -10
+RANK = -11
 
 
 class Error(Exception):
@@ -82,10 +83,14 @@ class QueriesSpent(Error):
     """A step would ask the teacher about more images than `max_teacher_queries` allow."""
 
 
+class RankError(Error):
+    """Another rank of the distillation failed or was stopped. It can go on with all."""
+
+
 _KINDS: dict[int, type[Error]] = {
     INVALID_ARGUMENT: InvalidArgument, OUT_OF_MEMORY: OutOfMemory, IO: FileError, FORMAT: FormatError,
     UNSUPPORTED: Unsupported, BUSY: Busy, TEACHER: TeacherError, DIVERGED: Diverged, CANCELLED: Cancelled,
-    QUERIES_SPENT: QueriesSpent,
+    QUERIES_SPENT: QueriesSpent, RANK: RankError,
 }
 
 

@@ -159,7 +159,7 @@ def test_the_command_line(network, tmp_path, capsys):
     assert "prune is 7.0" in capsys.readouterr().err
     assert main(["compress", str(teacher), "-o", str(small), "--to", "int8=1", "--images", "missing.npz"]) == 1
     assert "missing.npz: No such file" in capsys.readouterr().err
-    for way, said in [("nothing=7", "'nothing' is none of bias_correction, bits"), ("bits=x", "bits must be a whole number, not 'x'")]:
+    for way, said in [("nothing=7", "'nothing' is none of bias_correction, bits"), ("bits=x", "must be a whole number, not 'x'")]:
         with pytest.raises(SystemExit):
             main(["compress", str(teacher), "-o", str(small), "--to", way])
         assert said in capsys.readouterr().err

@@ -137,7 +137,7 @@ def test_a_distillation_in_use_is_busy_for_another_thread(numpy_teacher):
 
 
 def test_every_option_of_the_header_has_its_keyword():
-    fields = {name for name, _ in DistillationOptions._fields_} - {"struct_size", "log", "log_user_data"}
+    fields = {name for name, _ in DistillationOptions._fields_} - {"struct_size", "log", "log_user_data", "all_reduce_user_data"}
     fields -= {"image_count", "metadata_groups", "input_count"}  # the arrays tell
     fields.remove("student_network")  # a network is a student
     assert fields == set(dafl.Options.__annotations__) - {"input_range"}

@@ -36,6 +36,7 @@ TYPES = {
     "dafl_train_step_fn": _library.TrainStepFunction, "dafl_compression_fn": _library.CompressionFunction,
     "dafl_progress_fn": _library.ProgressFunction, "dafl_log_fn": _library.LogFunction,
     "dafl_teacher_forward_fn": _library.TeacherForwardFunction, "dafl_teacher_backward_fn": _library.TeacherBackwardFunction,
+    "dafl_all_reduce_fn": _library.AllReduceFunction,
     "dafl_teacher_regularizer_fn": _library.TeacherRegularizerFunction,
 }
 for c_name, structure in STRUCTURES.items():
@@ -91,7 +92,7 @@ def test_callbacks_have_the_types_of_the_header():
 def test_status_numbers_are_those_of_the_header():
     statuses = re.search(r"enum \{(.*?)\}", header_code(), re.DOTALL)[1]
     found = re.findall(r"DAFL_(?:ERROR_)?(\w+) = (-?\d+)", statuses)
-    assert len(found) == 11
+    assert len(found) == 12
     for name, number in found:
         assert getattr(errors, name) == int(number)
 

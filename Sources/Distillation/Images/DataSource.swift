@@ -35,7 +35,7 @@ final class DataSource: ImageSource {
         self.teacher = try teacher.plan(images, gradients: false, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .order)
+        random = Philox(seed: options.ownSeed, stream: .order)
         ordering = random
         order = try Indices(count: data.count)
         picks = try Indices(count: options.batchSize)
@@ -71,7 +71,7 @@ final class DataSource: ImageSource {
         (standardising?.input ?? images).load(rows: data.images, picks: picks.pointer, compute)
         standardising?.forward()
         try teacher.forward()
-        return loss.evaluate(
+        return try loss.evaluate(
             logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
     }
 

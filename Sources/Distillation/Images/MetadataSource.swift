@@ -43,7 +43,7 @@ final class MetadataSource: ImageSource {
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.options = options
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .noise)
+        random = Philox(seed: options.ownSeed, stream: .noise)
     }
 
     func persist(_ archive: Archive) {
@@ -55,7 +55,7 @@ final class MetadataSource: ImageSource {
 
     func next() throws -> GeneratorLoss.Value {
         try reconstruct(&random)
-        return loss.evaluate(logits: teacher.logits, features: features, logitsGradient: nil, featuresGradient: nil)
+        return try loss.evaluate(logits: teacher.logits, features: features, logitsGradient: nil, featuresGradient: nil)
     }
 
     private func reconstruct(_ random: inout Philox) throws {

@@ -13,7 +13,7 @@ final class NoiseSource: ImageSource {
         self.teacher = try teacher.plan(images, gradients: false, compute)
         loss = try GeneratorLoss(options.lossWeights, samples: options.batchSize, classes: teacher.classes, compute)
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .noise)
+        random = Philox(seed: options.ownSeed, stream: .noise)
     }
 
     func persist(_ archive: Archive) { archive.random("noise", &random) }
@@ -23,7 +23,7 @@ final class NoiseSource: ImageSource {
     func next() throws -> GeneratorLoss.Value {
         random.fillNormal(images)
         try teacher.forward()
-        return loss.evaluate(logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
+        return try loss.evaluate(logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
     }
 
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {

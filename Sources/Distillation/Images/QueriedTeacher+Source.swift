@@ -6,9 +6,10 @@ extension QueriedTeacher {
     /// - Parameters:
     ///   - isStarted: whether the student starts with its teacher's weights.
     ///   - isRestored: whether the source's state is about to be set.
+    ///   - ranks: with which its generators may learn together.
     func source(
         student: Network, _ options: DistillationOptions, isStarted: Bool = false, isRestored: Bool = false,
-        _ compute: Compute
+        with ranks: Ranks? = nil, _ compute: Compute
     ) throws -> any ImageSource {
         if isStarted, [.auto, .procedural].contains(options.imageSource), teacher.givesGradients {
             return try RefinedSource(teacher, units, options, compute)
@@ -17,11 +18,12 @@ extension QueriedTeacher {
         case .auto:
             if !options.generates(teacher.inputShape) { return try ProceduralSource(teacher, units, options, compute) }
             let generating = try GeneratorSource(
-                differentiable(student, options), options, isRestored: isRestored, compute)
+                differentiable(student, options), options, isRestored: isRestored, with: ranks, compute)
             guard ProceduralSource.image(of: teacher.inputShape, options) != nil else { return generating }
             return AlternatingSource(generating, try ProceduralSource(teacher, units, options, compute))
         case .generator: 
-            return try GeneratorSource(differentiable(student, options), options, isRestored: isRestored, compute)
+            return try GeneratorSource(
+                differentiable(student, options), options, isRestored: isRestored, with: ranks, compute)
         case .noise: return try NoiseSource(teacher, options, compute)
         case .procedural: return try ProceduralSource(teacher, units, options, compute)
         case .data:
@@ -38,7 +40,7 @@ extension QueriedTeacher {
     /// The teacher, with gradients by its images in one way or another.
     private func differentiable(_ student: Network, _ options: DistillationOptions) -> any Teacher {
         if options.gradients == .differences {
-            return DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.seed)
+            return DifferencesTeacher(teacher, directions: options.differenceDirections, seed: options.ownSeed)
         }
         return usesItsGradients ? teacher : SurrogateTeacher(teacher, student: student)
     }

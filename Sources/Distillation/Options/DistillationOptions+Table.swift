@@ -152,6 +152,22 @@ extension DistillationOptions: OptionTable {
             /// pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared ones stay
             /// shared; they move together. "nothing": every weight learns.
             .choice("student_keeps", \.studentKeeps, KeptKind.self, .nothing),
+            /// Of `ranks` processes that distill one student together, which this is: each makes images of its own, and all students
+            /// move by the mean of all gradients. 0 for the first.
+            .whole("rank", \.rank, 0...1_000_000, 0),
+            /// How many processes. Above 1, `all_reduce` is called at least student_steps + 2 times a step, always for as many
+            /// floats, and all options but rank, threads, instruction_set, checkpoint and checkpoint_seconds must be the same. Where
+            /// one fails or is stopped, all end with a status, and can go on together. Queries, times and losses of the progress are
+            /// of this rank, and max_teacher_queries is for each. All hand out the same student: of those of every 25th step and of the
+            /// last, the one that agreed best with the teacher on what all held out.
+            .whole("ranks", \.ranks, 1...1_000_000, 1),
+            /// Sums over all ranks, by whatever engine the host has: MPI, gloo, NCCL. Called within steps, on the thread that does them.
+            .host("all_reduce", "dafl_all_reduce_fn"),
+            /// Handed to all_reduce.
+            .host("all_reduce_user_data", "void *"),
+            /// Of several ranks. "own": each has generators of its own, which shows the student more. "shared": all train one, on a batch
+            /// of theirs together, by two further sums and more.
+            .choice("generators", \.generators, GeneratorSharing.self, .own),
         ]
     }
 }

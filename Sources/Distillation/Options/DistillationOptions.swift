@@ -8,6 +8,7 @@ package struct DistillationOptions {
     package enum ConvolutionKind: String, CaseIterable { case fast, direct }
     package enum StudentStart: String, CaseIterable { case auto, teacher, new }
     package enum GradientKind: String, CaseIterable { case auto, teacher, student, differences }
+    package enum GeneratorSharing: String, CaseIterable { case own, shared }
 
     package var student = ""
     /// In the place of a name.
@@ -47,6 +48,10 @@ package struct DistillationOptions {
     package var studentStart = StudentStart.auto
     package var studentKeeps = KeptKind.nothing
     package var patience = 0
+    package var rank = 0
+    package var ranks = 1
+    package var allReduce: Ranks.AllReduce?
+    package var generators = GeneratorSharing.own
     package var checkpoint = ""
     package var checkpointSeconds = 0.0
     package var checkpointSteps = 0
@@ -88,6 +93,7 @@ package struct DistillationOptions {
     /// - Throws: `invalidArgument` for the first option that is out of its range or does not fit the others.
     package func validate() throws {
         try requireInRange()
+        try requireRanks()
         guard labelWeight == 0 || (imageSource == .data && data?.labels != nil) else {
             throw DaflError.invalid("label_weight", labelWeight, "0 without labelled data")
         }

@@ -41,8 +41,16 @@ final class HoldoutAgreement: Persistent {
         named = try Indices(count: teacher.classes)
         agreed = try Indices(count: teacher.classes)
         fewestOfAClass = max(1, min(5, batches * n / teacher.classes))
-        seed = options.seed
+        seed = options.ownSeed
         self.compute = compute
+    }
+
+    /// The same as a mean over ranks, where there are several.
+    func value(over ranks: Ranks?) throws -> Double? {
+        let value = try value()
+        guard let ranks else { return value }
+        let (sum, share) = try ranks.average(value ?? 0, value == nil ? 0 : 1)
+        return share == 0 ? nil : sum / share
     }
 
     /// The mean, over the classes that the teacher names, of the share of their pictures for which the student names the same.

@@ -36,7 +36,7 @@ final class Replay: Persistent {
         let asksAgain = augmentation != nil || options.mimicWeight > 0
         self.teacher = asksAgain ? try teacher.plan(images, gradients: false, compute) : nil
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .replay)
+        random = Philox(seed: options.ownSeed, stream: .replay)
     }
 
     /// The bank that the options ask for, or the largest for which half of the memory has room.

@@ -23,14 +23,18 @@ final class StudentSelection: Persistent {
     private var hasBest = false
     private let candidatePredictor: Predictor
     private let bestPredictor: Predictor
+    /// Which select together; nil for none.
+    private let ranks: Ranks?
     private let compute: Compute
 
-    init(_ student: Network, image: Shape, _ options: DistillationOptions, _ compute: Compute) throws {
+    init(
+        _ student: Network, image: Shape, _ options: DistillationOptions, with ranks: Ranks? = nil, _ compute: Compute
+    ) throws {
         let (capacity, classes) = (Self.batches * options.batchSize, student.outputShape.count)
         images = try Tensor([capacity, image.count])
         logits = try Tensor([capacity, classes])
         answers = try Tensor([capacity, classes])
-        self.student = student
+        (self.student, self.ranks) = (student, ranks)
         best = try student.copy()
         candidatePredictor = try Predictor(student, batchSize: options.batchSize, compute)
         bestPredictor = try Predictor(best, batchSize: options.batchSize, compute)
@@ -55,22 +59,33 @@ final class StudentSelection: Persistent {
         targets.store(rows: logits.pointer + start * targets.elements, compute)
         considered += 1
         do {
-            guard try isStudentBest() else { return }
+            try reconsider()
         } catch {
             considered -= 1  // the step does not count, and brings these images anew
             throw error
         }
+    }
+
+    /// Keeps the student if none so far agrees more on what was held out.
+    func reconsider() throws {
+        guard try isStudentBest() else { return }
         best.load(student)
         hasBest = true
     }
 
-    /// The student or one from before it, whose weights are finite; before anything was held out, the student as it is.
-    /// Changes nothing.
-    func selected() throws -> Network { try !hasBest || isStudentBest() ? student : best }
+    /// The student or one from before it, whose weights are finite; before anything was held out, the student as it is. Of several
+    /// ranks, which can only compare within a step, that of the last comparison. Changes nothing.
+    func selected() throws -> Network {
+        guard hasBest else { return student }
+        return try ranks == nil && isStudentBest() ? student : best
+    }
 
     private func isStudentBest() throws -> Bool {
-        guard student.isFinite else { return false }
-        return try !hasBest || agreement(candidatePredictor) >= agreement(bestPredictor)
+        guard student.isFinite || ranks != nil else { return false }
+        var (candidate, before) = (0.0, 0.0)
+        if hasBest { (candidate, before) = try (Double(agreement(candidatePredictor)), Double(agreement(bestPredictor))) }
+        if let ranks { (candidate, before) = try ranks.average(candidate, before) }
+        return candidate >= before
     }
 
     /// On how many of the held-out images a network names the teacher's class.

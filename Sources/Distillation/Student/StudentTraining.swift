@@ -22,25 +22,31 @@ final class StudentTraining: Persistent {
     private let labelWeight: Double
     private let mimicWeight: Double
     private let masks: DropoutMasks?
+    /// With which the student learns together; nil for none.
+    private let ranks: Ranks?
+    private let averaged: [Tensor]
     // The classes that student and teacher name.
     private let winners: Indices
     private let teacherWinners: Indices
     private let compute: Compute
 
-    /// - Parameter start: what the student started with; nil for new weights or a host's.
+    /// - Parameters:
+    ///   - start: what the student started with; nil for new weights or a host's.
+    ///   - ranks: with which it learns together.
     /// - Throws: `invalidArgument` when there is to be mimicking and a network has no features.
     init(
         _ network: Network, of teacher: any Teacher, start: TeachersStart? = nil, _ options: DistillationOptions,
-        _ compute: Compute
+        with ranks: Ranks? = nil, _ compute: Compute
     ) throws {
         let (n, classes) = (options.batchSize, network.outputShape)
         self.network = network
+        self.ranks = ranks
         self.compute = compute
         winners = try Indices(count: n)
         teacherWinners = try Indices(count: n)
         labelWeight = options.labelWeight
         mimicWeight = options.mimicWeight
-        masks = options.studentDropout == 1 ? DropoutMasks(seed: options.seed) : nil
+        masks = options.studentDropout == 1 ? DropoutMasks(seed: options.ownSeed) : nil
         pass = try Pass(
             network, input: Batch(samples: n, shape: network.inputShape), gradients: .weights, masks: masks,
             watching: start?.places.map(\.student) ?? [], compute)
@@ -60,6 +66,7 @@ final class StudentTraining: Persistent {
         } else {
             mimic = nil
         }
+        averaged = network.averaged + (mimic?.map.averaged ?? [])
         kept = KeptWeights(options.studentKeeps, of: network)
         optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
     }
@@ -70,6 +77,9 @@ final class StudentTraining: Persistent {
         archive.part("optimizer", optimizer)
         archive.part("dropout", masks)
     }
+
+    /// All that ranks have to have alike when they begin.
+    var weights: [Tensor] { (network.parameters + (mimic?.map.parameters ?? [])).map(\.value) }
 
     /// What the student learns from next, to be written before `step`.
     var images: Batch { pass.input }
@@ -83,6 +93,7 @@ final class StudentTraining: Persistent {
         if let mimic, let features = targets.features { _ = mimic.evaluate(teacher: features, weight: mimicWeight) }
         if let match, !targets.watched.isEmpty { _ = match.evaluate(teacher: targets.watched) }
         pass.backward()
+        try ranks?.average(averaged)
         try kept?.constrain()
         optimizer.step(learningRate: learningRate)
         kept?.settle()

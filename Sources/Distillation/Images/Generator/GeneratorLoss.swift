@@ -61,13 +61,17 @@ package final class GeneratorLoss {
     }
 
     /// Returns the losses but for R, and writes dL_G/dt and dL_G/df where there is a batch for them.
+    /// - Parameter average: makes the mean p of a batch that of several, of which this is one.
+    /// - Throws: what that throws.
     package func evaluate(
-        logits t: Batch, features f: Batch?, logitsGradient: Batch?, featuresGradient: Batch?
-    ) -> Value {
+        logits t: Batch, features f: Batch?, logitsGradient: Batch?, featuresGradient: Batch?,
+        over average: (Doubles) throws -> Void = { _ in }
+    ) throws -> Value {
         softmax.evaluate(t, compute)
         t.argmax(to: winners, compute)
         let oneHot = softmax.crossEntropy(winners.pointer, gradient: nil, compute)
         softmax.meanProbabilities(to: meanProbability, compute)
+        try average(meanProbability)
         // p log p is 0 at p = 0: the floor keeps the logarithm finite there.
         for k in 0..<t.elements { logMeanProbability[k] = log10(max(meanProbability[k], 1e-30)) }
         let entropy = (0..<t.elements).reduce(0) { $0 + meanProbability[$1] * logMeanProbability[$1] }

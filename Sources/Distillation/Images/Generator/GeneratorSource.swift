@@ -10,6 +10,8 @@ final class GeneratorSource: ImageSource {
     private let teacher: any TeacherPass
     private let loss: GeneratorLoss
     private let optimizer: any Optimizer
+    /// With which it learns together; nil for none.
+    private let ranks: Ranks?
     private let options: DistillationOptions
     private let compute: Compute
     private var random: Philox
@@ -20,8 +22,10 @@ final class GeneratorSource: ImageSource {
     /// - Throws: `unsupported` when the generator cannot make the teacher's input, `outOfMemory`.
     /// - Parameter isRestored: whether its state is about to be set: no weights are drawn then.
     init(
-        _ teacher: any Teacher, _ options: DistillationOptions, isRestored: Bool = false, _ compute: Compute
+        _ teacher: any Teacher, _ options: DistillationOptions, isRestored: Bool = false, with ranks: Ranks? = nil,
+        _ compute: Compute
     ) throws {
+        self.ranks = options.generators == .shared ? ranks : nil
         network = try Network(architecture: Self.architecture(teacher.inputShape, options))
         noise = try Batch(samples: options.batchSize, shape: network.inputShape)
         making = try Pass(network, input: noise, gradients: .weights, compute)
@@ -31,7 +35,7 @@ final class GeneratorSource: ImageSource {
         optimizer = try Adam(network.trainedParameters, compute)
         self.options = options
         self.compute = compute
-        random = Philox(seed: options.seed, stream: .noise)
+        random = Philox(seed: options.ownSeed, stream: .noise)
         if !isRestored { drawWeights() }
     }
 
@@ -62,17 +66,20 @@ final class GeneratorSource: ImageSource {
         making.forward(training: true)  // x = G(z)
         try Self.requireFinite(images)
         try teacher.forward()  // t, f = T(x)
-        var value = loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
+        var value = try loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
             logits: teacher.logits, features: teacher.features,
-            logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient)
+            logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient, over: averageOverRanks)
         try teacher.backward()  // dL_G/dx, that of w R(x) too where the teacher has such
         value.regularizer = teacher.regularizer
         value.total += options.lossWeights.regularizer * value.regularizer
         if let dx = teacher.imagesGradient { making.outputGradient?.load(dx) }
         making.backward()
+        try ranks?.average(network.averaged)
         optimizer.step(learningRate: options.generatorLearningRate)
         return value
     }
+
+    private func averageOverRanks(_ meanProbability: Doubles) throws { try ranks?.average(meanProbability) }
 
     /// A generator anew, with other weights, for images that the one before did not think of.
     func restart() {
@@ -84,7 +91,7 @@ final class GeneratorSource: ImageSource {
 
     private func drawWeights() {
         var random = Philox(
-            seed: options.seed, stream: .generatorWeights, substream: UInt32(truncatingIfNeeded: generation))
+            seed: ranks == nil ? options.ownSeed : options.seed, stream: .generatorWeights, substream: UInt32(truncatingIfNeeded: generation))
         network.initialise(&random)
     }
 

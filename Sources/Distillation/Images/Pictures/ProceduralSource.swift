@@ -65,7 +65,7 @@ final class ProceduralSource: ImageSource {
         keptLogits = try Batch(samples: n, shape: Shape([classes]))
         keptFeatures = teacher.features > 0 ? try Batch(samples: n, shape: Shape([teacher.features])) : nil
         loss = try GeneratorLoss(options.lossWeights, samples: n, classes: classes, compute)
-        seed = options.seed
+        seed = options.ownSeed
         self.compute = compute
     }
 
@@ -93,7 +93,7 @@ final class ProceduralSource: ImageSource {
         images.load(rows: rows.pointer, compute)
         keptLogits.load(rows: logits.pointer, picks: picks.pointer, compute)
         if let features { keptFeatures?.load(rows: features.pointer, picks: picks.pointer, compute) }
-        return loss.evaluate(logits: keptLogits, features: keptFeatures, logitsGradient: nil, featuresGradient: nil)
+        return try loss.evaluate(logits: keptLogits, features: keptFeatures, logitsGradient: nil, featuresGradient: nil)
     }
 
     /// As drawn, before the teacher chooses: to look at pictures is no question to it.

@@ -37,7 +37,7 @@ final class RefinedSource: ImageSource {
         picks = try Indices(count: n)
         labels = try Indices(count: n)
         loss = try GeneratorLoss(options.lossWeights, samples: n, classes: teacher.classes, compute)
-        seed = options.seed
+        seed = options.ownSeed
         self.compute = compute
     }
 
@@ -71,7 +71,7 @@ final class RefinedSource: ImageSource {
         }
         images.load(rows: rows.pointer, compute)
         try teacher.forward()
-        return loss.evaluate(logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
+        return try loss.evaluate(logits: teacher.logits, features: teacher.features, logitsGradient: nil, featuresGradient: nil)
     }
 
     /// For one class after the other, the picture that of those left is most likely of it.
