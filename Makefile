@@ -22,7 +22,7 @@ describe = for file in pkgconfig/dafl.pc cmake/dafl/dafl-config.cmake cmake/dafl
 # How Python finds what was built here.
 WITH_LIBRARY := PYTHONPATH=python-bindings DAFL_LIBRARY=$(CURDIR)/build/lib/libdafl.so
 
-.PHONY: help setup lib header install wheel deb docs test sanitize fuzz demo bench bench-kernels report compression clean
+.PHONY: help setup lib header install wheel deb docs test sanitize fuzz demo bench bench-kernels report compression scale clean
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -123,6 +123,11 @@ compression: ## Measures the ways to make networks smaller into docs/compression
 	$(MAKE) setup
 	$(MAKE) lib
 	$(WITH_LIBRARY) .venv/bin/python benchmarks/compression.py --data $(DATA) $(ROWS)
+
+scale: ## Measures what threads and ranks give, in half an hour; needs mpirun and mpi4py
+	$(MAKE) setup
+	$(MAKE) lib
+	$(WITH_LIBRARY) .venv/bin/python benchmarks/scale.py --data $(DATA) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean: ## Removes all that was built, and .venv
 	rm -rf .build .build-lib build .venv
