@@ -679,11 +679,11 @@ typedef struct dafl_distillation_options {
      * that is kept, or as many as max_teacher_queries allows over the steps, and for no gradients. It takes images
      * with sides from 4 up, and vectors that generator takes for such. "auto": drawn pictures and generated images
      * by turns, of the latter those batches in which the student knows the teacher's classes again; the generator
-     * alone where nothing can be drawn, pictures alone where queries are few. Both are, for a student that starts
-     * with its teacher's weights, drawn scenes, of which half are moved a little towards classes by the teacher's
-     * gradients. The others are for comparison, and for who has data. "noise": standard normal images. "data": the
-     * option images. "metadata": images from what was noted of the teacher's features. "auto", "generator",
-     * "procedural", "noise", "data" or "metadata"; "auto" | "generator". */
+     * alone where nothing can be drawn, pictures alone where queries are few. Both are, for a student that learns
+     * what its teacher's layers make of images (student_start), drawn scenes, of which half are moved a little
+     * towards classes by the teacher's gradients. The others are for comparison, and for who has data. "noise":
+     * standard normal images. "data": the option images. "metadata": images from what was noted of the teacher's
+     * features. "auto", "generator", "procedural", "noise", "data" or "metadata"; "auto" | "generator". */
     const char *image_source;
     /* Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to
      * approximate the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite
@@ -758,34 +758,35 @@ typedef struct dafl_distillation_options {
     int64_t checkpoint_steps;
     /* What the weights of a student start as that is a share of a network's channels. "teacher": as those of the
      * channels that best give back the others on drawn pictures; the student then learns also what the teacher's
-     * layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto":
-     * "teacher" for images of several channels that are drawn, where the layers are such that it can be, and
-     * max_teacher_queries does not count; else "new". "teacher" also says of a student_network that it was made of
-     * the teacher, as dafl_network_compress does: its weights stay, and where its nodes have names and shapes of the
-     * teacher's, it learns what these make of pictures. "auto", "teacher" or "new"; "auto" | "new". */
+     * layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto": where
+     * images are drawn, the layers are such that it can be, and max_teacher_queries does not count, "teacher", but
+     * of images of one channel the weights alone; else "new". "teacher" also says of a student_network that it was
+     * made of the teacher, as dafl_network_compress does: its weights stay, and where its nodes have names and
+     * shapes of the teacher's, it learns what these make of pictures. "auto", "teacher" or "new"; "auto" | "new". */
     const char *student_start;
     /* Of a student_network that was compressed, what stays as the student learns: "zeros": weights that are 0, so
      * that a pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared
      * ones stay shared; they move together. "nothing": every weight learns. "nothing", "zeros" or "values"; default
      * "nothing". */
     const char *student_keeps;
-    /* Of ranks processes that distill one student together, which this is: each makes images of its own, and all
-     * students move by the mean of all gradients. 0 for the first. 0 to 1_000_000; default 0. */
+    /* Of ranks processes that distil one student together, which this is: each makes images of its own, and all
+     * students move by the mean of all gradients. 0 for the first. 0 to 4095; default 0. */
     int64_t rank;
-    /* How many processes. Above 1, all_reduce is called at least student_steps + 2 times a step, always for as many
-     * floats, and all options but rank, threads, instruction_set, checkpoint and checkpoint_seconds must be the
-     * same. Where one fails or is stopped, all end with a status, and can go on together. Queries, times and losses
-     * of the progress are of this rank, and max_teacher_queries is for each. All hand out the same student: of those
-     * of every 25th step and of the last, the one that agreed best with the teacher on what all held out. 1 to
-     * 1_000_000; default 1. */
+    /* How many processes. Above 1, all_reduce is called some student_steps + 2 times a step, after the first time
+     * always for as many floats, and teachers, students and all options but rank, threads, instruction_set,
+     * checkpoint and checkpoint_seconds must be the same. Where one fails or is stopped, all end with a status, and
+     * can go on together. Queries, times and losses of the progress are of this rank, and max_teacher_queries is for
+     * each. All hand out the same student: of those of every 25th step and of the last of all steps, the one that
+     * agreed best with the teacher on what all held out. 1 to 4096; default 1. */
     int64_t ranks;
-    /* Sums over all ranks, by whatever engine the host has: MPI, gloo, NCCL. Called within steps, on the thread that
-     * does them. */
+    /* Sums over all ranks, in place, by whatever engine the host has. Called within steps and where one could not be
+     * begun, on the calling thread. */
     dafl_all_reduce_fn all_reduce;
     /* Handed to all_reduce. */
     void *all_reduce_user_data;
     /* Of several ranks. "own": each has generators of its own, which shows the student more. "shared": all train
-     * one, on a batch of theirs together, by two further sums and more. "own" or "shared"; default "own". */
+     * one, on a batch of theirs together, by at least two further sums in each step in which it learns. "own" or
+     * "shared"; default "own". */
     const char *generators;
 } dafl_distillation_options;
 
@@ -856,11 +857,12 @@ dafl_status dafl_distillation_create_from_network(dafl_network *teacher, const d
  * steps are a plan for the student's schedule, not a bound.
  *
  * out: where the distillation stands after it; its struct_size must be set before. May be NULL.
- * Returns: DAFL_CANCELLED; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
- *   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes.
- *   DAFL_ERROR_DIVERGED when the generator or the student has been driven to numbers that are not finite: later calls
- *   return the same, and only a new distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when
- *   max_teacher_queries would be passed: what was learned in the part of the step until then stays.
+ * Returns: DAFL_CANCELLED; DAFL_ERROR_RANK where another rank failed or was stopped; DAFL_ERROR_TEACHER when the
+ *   teacher returns numbers that are not finite; or what a callback returned. Then all is as it was before the step,
+ *   and the next call does it anew, to the same bytes. DAFL_ERROR_DIVERGED when the generator or the student has been
+ *   driven to numbers that are not finite: later calls return the same, and only a new distillation, with smaller
+ *   learning rates, helps. DAFL_QUERIES_SPENT when max_teacher_queries would be passed: what was learned in the part of
+ *   the step until then stays.
  */
 dafl_status dafl_distillation_step(dafl_distillation *distillation, dafl_progress *out);
 

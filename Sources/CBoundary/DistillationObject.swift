@@ -109,6 +109,29 @@ extension GivenStudent {
     }
 }
 
+extension dafl_distillation_options {
+    fileprivate var allReduce: DistillationOptions.AllReduce? {
+        guard let sum = all_reduce else { return nil }
+        let userData = all_reduce_user_data
+        return { floats, count in
+            let code = FloatingPoint.ofTheHost { sum(userData, floats, Int64(count)) }
+            guard code == 0 else { throw CallbackStop(code: code, callback: "all_reduce") }
+        }
+    }
+
+    /// Where a run of several ranks cannot be made, the others learn of it in their first step.
+    func orTold(_ make: () throws -> DistillationObject) throws -> DistillationObject {
+        do {
+            return try make()
+        } catch {
+            var options = Preset.fast.options
+            (options.rank, options.ranks, options.allReduce) = (Int(max(0, rank)), Int(ranks), allReduce)
+            Ranks.tellOfNone(options, error)
+            throw error
+        }
+    }
+}
+
 extension Progress {
     var inC: dafl_progress {
         dafl_progress(
@@ -149,13 +172,7 @@ extension DistillationOptions {
         ] where isGiven && imageSource != source {
             throw DaflError.invalid(name, "given", "NULL unless image_source is \"\(source.rawValue)\"")
         }
-        if let sum = c.all_reduce {
-            let userData = c.all_reduce_user_data
-            allReduce = { floats, count in
-                let code = FloatingPoint.ofTheHost { sum(userData, floats, Int64(count)) }
-                guard code == 0 else { throw CallbackStop(code: code, callback: "all_reduce") }
-            }
-        }
+        allReduce = c.allReduce
         if imageSource == .data {
             data = ImageData(
                 images: try require(c.images, "images"), labels: c.labels,

@@ -62,16 +62,17 @@ package final class Distillation {
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
         let start = try TeachersStart.of(shown, host, options, compute)
+        let matched = options.matchesLayers(host.inputShape) ? start : nil
         let student = try shown.answeringBothClasses()
         let cancellation = cancellation
         let queried = try archive.within("teacher") {
-            try QueriedTeacher(start?.watchedTeacher ?? host, answers, options, cancellation, compute, from: archive, log: log)
+            try QueriedTeacher(matched?.watchedTeacher ?? host, answers, options, cancellation, compute, from: archive, log: log)
         }
         (self.compute, self.queried) = (compute, queried)
-        ranks = try Ranks(options, student: student.averaged, classes: queried.teacher.classes)
+        ranks = try Ranks(options, student: student, of: host, classes: queried.teacher.classes)
         source = try queried.source(
-            student: student, options, isStarted: start != nil, isRestored: archive != nil, with: ranks, compute)
-        let training = try StudentTraining(student, of: queried.teacher, start: start, options, with: ranks, compute)
+            student: student, options, isStarted: matched != nil, isRestored: archive != nil, with: ranks, compute)
+        let training = try StudentTraining(student, of: queried.teacher, start: matched, options, with: ranks, compute)
         self.training = training
         // Every image of data is learned from in one pass or another.
         selection =
@@ -133,10 +134,10 @@ package final class Distillation {
         before?.take()
         defer { recordProgress() }  // what was queried counts also when the step does not
         do {
-            try ranks?.meet(training.weights, step: progress.step, options)
+            try ranks?.meet(training.weights, step: progress.step)
             try learn()
         } catch {
-            ranks?.tell(error)
+            let error = ranks?.tell(error) ?? error
             if (error as? DaflError)?.status == .queriesSpent {
                 warnIfStrange()
                 throw error
@@ -147,7 +148,9 @@ package final class Distillation {
     }
 
     /// Of several ranks, ends the step that others have begun where the host ends a run between two.
-    package func leave(_ error: any Error) { ranks?.tell(error) }
+    package func leave(_ error: any Error) {
+        if !isDone { _ = ranks?.tell(error) }
+    }
 
     /// All that a later step depends on.
     package func persist(_ archive: Archive) {

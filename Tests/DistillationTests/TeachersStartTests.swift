@@ -42,6 +42,16 @@ struct TeachersStartTests {
         #expect(try Self.agreement(Self.options { ($0.studentStart, $0.imageSource) = (.teacher, .noise) }) == 1)
     }
 
+    /// A layer that puts out nothing gives the next one nothing to be fitted to.
+    @Test func aTeacherThatTellsNothingApartGivesAStart() throws {
+        let teacher = try Self.teacher()
+        let bias = try #require(teacher.parameter(named: "first.bias")?.value)
+        bias.fill(-1e6)
+        let distillation = try Distillation(teacher: NetworkTeacher(teacher), Self.options { $0.student = "half" })
+        #expect(distillation.student.isFinite)
+        try distillation.step()
+    }
+
     /// A student that was made of its teacher keeps its weights, and learns from what the teacher's layers make of pictures.
     @Test func aStudentMadeOfItsTeacherGoesOn() throws {
         let teacher = try Self.teacher()
@@ -82,13 +92,16 @@ struct TeachersStartTests {
         #expect(try student(seed: 1, threads: 1) != student(seed: 2, threads: 1))
     }
 
-    /// By itself only where colour pictures are drawn for a network as often as it takes; if asked, or not at all.
+    /// By itself only where pictures are drawn for a network as often as it takes; if asked, or not at all.
     @Test func whereItApplies() throws {
         let colour = try Shape([3, 8, 8]), grey = try Shape([1, 8, 8])
         func starts(_ input: Shape, _ change: (inout DistillationOptions) -> Void = { _ in }) -> Bool {
             Self.options(change).startsFromTeacher(input)
         }
-        #expect(starts(colour) && !starts(grey) && starts(grey) { $0.studentStart = .teacher })
+        #expect(starts(colour) && starts(grey) && !starts(grey) { $0.studentStart = .new })
+        // What the layers make of pictures is learned too where that helps, or is asked for.
+        #expect(Self.options { _ in }.matchesLayers(colour) && !Self.options { _ in }.matchesLayers(grey))
+        #expect(Self.options { $0.studentStart = .teacher }.matchesLayers(grey))
         #expect(starts(colour) { $0.imageSource = .auto } && !starts(colour) { $0.imageSource = .data })
         #expect(!starts(colour) { $0.maxTeacherQueries = 100_000 } && !starts(colour) { $0.studentDropout = 1 })
         for student in ["small", "width=0.5,depth=0.5", "width=2"] {

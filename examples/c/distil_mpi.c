@@ -2,7 +2,7 @@
  * Distils the network of a file into one of half its width in several processes together, by MPI.
  *
  *     make distil_mpi
- *     mpirun -n 4 ./distil_mpi teacher.onnx student.onnx [steps]
+ *     mpirun -n 4 ./distil_mpi teacher.onnx student.onnx [steps]     (LD_LIBRARY_PATH for a library that is not installed)
  *
  * Each process makes images of its own and learns from them; once a student step the gradients are summed over all.
  */
@@ -13,6 +13,10 @@
 
 /* What went wrong on this rank. Where it is another rank that failed, that one says why. */
 static void check(dafl_status status) {
+    if (status == DAFL_ERROR_RANK) {
+        MPI_Finalize(); /* once that rank is at its end too */
+        exit(1);
+    }
     if (status != DAFL_OK) {
         fprintf(stderr, "%s: %s\n", dafl_status_name(status), dafl_last_error());
         MPI_Abort(MPI_COMM_WORLD, 1); /* else the others would wait */

@@ -33,12 +33,15 @@ class Callbacks(threading.local):
         """`function` as it may be handed to C: answers its result, or STOPPED with the exception kept for `call`.
 
         Signals that were held back are handled before `function`, or after it when what it is told must not be missed.
-        After an exception nothing is called any more but a `function` that is to have the last word.
+        After an exception nothing is called any more but a `function` that is to have the last word. No signal is handled
+        within that one: whoever waits for what it has to say would wait in vain.
         """
 
         def callback(*arguments: object) -> int:
+            if is_last_word:
+                return self._last_word(function, *arguments)
             if self._exception is not None:
-                return self._last_word(function, *arguments) if is_last_word else STOPPED
+                return STOPPED
             try:
                 self._inside = True
                 if not is_heard_first:
@@ -57,10 +60,11 @@ class Callbacks(threading.local):
         return callback
 
     def _last_word(self, function: Callable[..., int | None], *arguments: object) -> int:
-        """What it raises gives way to the exception that there is."""
+        """What it raises gives way to an exception that there is."""
         try:
             return function(*arguments) or 0
-        except BaseException:
+        except BaseException as exception:
+            self._exception = self._exception or exception
             return STOPPED
 
     def call(self, function: Callable[..., int], *arguments: object) -> int:

@@ -179,8 +179,7 @@ class Distillation:
                 return 0
 
             # Other ranks wait to hear of whatever was raised here.
-            structure.all_reduce = self._all_reduce = AllReduceFunction(
-                self._callbacks.guard(summed, is_heard_first=True, is_last_word=True))
+            structure.all_reduce = self._all_reduce = AllReduceFunction(self._callbacks.guard(summed, is_last_word=True))
         if (images := options.pop("images", None)) is not None:
             self._arrays["images"] = rows(images, self._image_shape, "images")
             structure.image_count = len(self._arrays["images"])

@@ -3,8 +3,9 @@
     result = dafl.distill(teacher, **dafl.distributed.torch())      # after torch.distributed.init_process_group
     result = dafl.distill(teacher, **dafl.distributed.mpi4py())     # under mpirun
 
-Each returns the options `rank`, `ranks` and `all_reduce`. All else must be the same in every process, and each hands out the
-same student.
+Each returns the options `rank`, `ranks` and `all_reduce`. All else must be the same in every process, except `threads` and the
+paths of what is written (`checkpoint`, `log`), which must not be: f"run-{rank}.dafl". Each hands out the same student; one of
+them saves it.
 """
 
 from __future__ import annotations
@@ -46,5 +47,6 @@ def mpi4py(communicator: Any = None) -> Ranks:
     """
     from mpi4py import MPI
 
-    world = MPI.COMM_WORLD if communicator is None else communicator
+    # A copy, so that no other message of the program comes in between.
+    world = (MPI.COMM_WORLD if communicator is None else communicator).Dup()
     return {"rank": world.Get_rank(), "ranks": world.Get_size(), "all_reduce": lambda sums: world.Allreduce(MPI.IN_PLACE, sums)}

@@ -2,6 +2,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -79,7 +80,7 @@ def test_one_rank_is_the_run_without():
 
 @pytest.mark.parametrize("changed", [
     {}, {"generators": "shared"}, {"image_source": "procedural"}, {"image_source": "generator", "generators": "shared"},
-    {"image_source": "noise", "replay_capacity": 0}, {"max_teacher_queries": 3000}, {"mimic_weight": 0.1}, {"student": NORMED},
+    {"image_source": "noise", "replay_capacity": 0}, {"max_teacher_queries": 500}, {"mimic_weight": 0.1}, {"student": NORMED},
 ], ids=str)
 def test_all_ranks_hand_out_the_same_student_each_time(changed):
     engine = Engine(3)
@@ -132,7 +133,7 @@ def test_a_rank_that_fails_ends_the_step_for_all_and_nothing_is_lost():
         assert students[0] == students[1]
         assert students[0] == expected
     assert {(0, "RankError"), (1, "OSError")} == {(rank, kind) for rank, kind, _ in kinds}
-    assert any("rank 1 of 2 ended the step" in text for rank, _, text in kinds if rank == 0)
+    assert any("rank 1 of 2 failed or was stopped" in text for rank, _, text in kinds if rank == 0)
 
 
 def test_stopping_and_cancelling_one_rank_ends_all():
@@ -166,6 +167,11 @@ def test_stopping_and_cancelling_one_rank_ends_all():
     (lambda rank: {"seed": rank}, dafl.InvalidArgument, "options are not the same on all 2 ranks"),
     (lambda rank: {"batch_size": 16 + rank}, dafl.InvalidArgument, "options are not the same"),
     (lambda rank: {"rank": 0}, dafl.InvalidArgument, "the number of runs with the rank 0 is 2"),
+    (lambda rank: {"student": f"mlp-256-{8 + rank}-4"}, dafl.InvalidArgument, "students, or the weights"),
+    (lambda rank: {"student": dafl.Network("mlp-256-8-4", seed=rank)}, dafl.InvalidArgument, "students, or the weights"),
+    (lambda rank: {"input_mean": rank}, dafl.InvalidArgument, "teachers, or the units of their inputs"),
+    (lambda rank: {"all_reduce": lambda sums: sums + 1}, dafl.InvalidArgument, "all_reduce replaces what it is given"),
+    (lambda rank: {"all_reduce": lambda sums: sums.fill(float("nan"))}, dafl.RankError, "all_reduce returned nan"),
 ])
 def test_ranks_of_different_runs_are_refused(changed, error, part):
     def body(rank, own):
@@ -186,12 +192,83 @@ def test_ranks_that_cannot_be_are_refused(given, error, part):
         dafl.distill(dafl.Network(TEACHER, seed=1), progress=False, **RUN | given)
 
 
-def test_an_engine_that_fails_comes_out_as_itself():
+def test_an_engine_that_fails_comes_out_as_itself_and_is_not_asked_again():
     def lost(sums):
         raise TimeoutError("no answer from rank 1")
 
+    run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | {"ranks": 2, "all_reduce": lost})
     with pytest.raises(TimeoutError, match="no answer"):
-        dafl.distill(dafl.Network(TEACHER, seed=1), progress=False, **RUN | {"ranks": 2, "all_reduce": lost})
+        run.run()
+    with pytest.raises(dafl.RankError, match="go on from checkpoints"):
+        run.run()
+
+
+def test_a_rank_whose_run_cannot_be_made_is_no_hang_and_may_try_again():
+    def body(rank, own):
+        if rank == 1:
+            with pytest.raises(dafl.InvalidArgument, match="nothing"):
+                dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own | {"student": "nothing"})
+        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+        if rank == 0:
+            with pytest.raises(dafl.RankError, match="rank 1 of 2"):
+                run.run()
+        run.run()
+        return weights(run.student())
+
+    assert together(2, body) == [distilled(2)[0][0]] * 2
+
+
+def test_stopping_after_the_last_step_waits_for_nobody():
+    def body(rank, own):
+        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+        run.run(lambda progress: rank == 0 or progress.step < progress.steps)
+        return weights(run.student())
+
+    students = together(2, body)
+    assert students[0] == students[1] == distilled(2)[0][0]
+
+
+def test_one_rank_without_queries_ends_the_run_of_all():
+    def body(rank, own):
+        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own | {"max_teacher_queries": 500})
+        if rank == 1:
+            run.generate(100)
+        run.run()
+        return run.progress.step, weights(run.student())
+
+    first, second = together(2, body)
+    assert first == second and first[0] < RUN["steps"]
+
+
+def test_ctrl_c_while_others_are_waited_for_is_heard_after_the_sum():
+    """Of one rank in the main thread; the others hear that it stops, and all go on together."""
+    engine, ended = Engine(2), []
+
+    def go(rank, interrupt):
+        sums = 0
+
+        def all_reduce(floats):
+            nonlocal sums
+            sums += 1
+            if interrupt and sums == 20:
+                signal.raise_signal(signal.SIGINT)
+            engine.all_reduce(rank)(floats)
+
+        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | {"rank": rank, "ranks": 2, "all_reduce": all_reduce})
+        while run.progress.step < run.progress.steps:
+            try:
+                run.run()
+            except (KeyboardInterrupt, dafl.RankError) as error:
+                ended.append(type(error))
+        return weights(run.student())
+
+    others = []
+    thread = threading.Thread(target=lambda: others.append(go(1, False)))
+    thread.start()
+    student = go(0, True)
+    thread.join()
+    assert set(ended) == {KeyboardInterrupt, dafl.RankError}
+    assert [student] == others == [distilled(2)[0][0]]
 
 
 def test_ranks_go_on_from_their_checkpoints(tmp_path):
@@ -221,7 +298,7 @@ def test_checkpoints_of_different_steps_are_refused():
 EXAMPLE = Path(__file__).parents[2] / "examples" / "python" / "distil_distributed.py"
 ENGINES = {
     "torch": [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(EXAMPLE)],
-    "mpi4py": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", sys.executable, "-m", "mpi4py", str(EXAMPLE),
+    "mpi4py": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "4", sys.executable, "-m", "mpi4py", str(EXAMPLE),
                "--engine", "mpi4py"],
 }
 
@@ -233,7 +310,7 @@ def test_the_example_runs_on_real_engines(engine, tmp_path):
         pytest.skip("mpirun is not installed")
     teacher = tmp_path / "teacher.safetensors"
     dafl.Network(TEACHER, seed=1).save(teacher)
-    asked = ["--teacher", teacher, "--student", "mlp-256-8-4", "--steps", "3"]
+    asked = ["--teacher", teacher, "--student", "mlp-256-8-4", "--steps", "60"]
     students = []
     for number in range(2):
         path = tmp_path / f"student{number}.safetensors"

@@ -70,8 +70,9 @@ extension DistillationOptions: OptionTable {
             /// as many as max_teacher_queries allows over the steps, and for no gradients. It takes images with sides from 4 up,
             /// and vectors that `generator` takes for such. "auto": drawn pictures and generated images by turns, of the latter
             /// those batches in which the student knows the teacher's classes again; the generator alone where nothing can be
-            /// drawn, pictures alone where queries are few. Both are, for a student that starts with its teacher's weights, drawn
-            /// scenes, of which half are moved a little towards classes by the teacher's gradients. The others are for comparison, and
+            /// drawn, pictures alone where queries are few. Both are, for a student that learns what
+            /// its teacher's layers make of images (student_start), drawn scenes, of which half are moved a little towards
+            /// classes by the teacher's gradients. The others are for comparison, and
             /// for who has data. "noise": standard normal images. "data": the option `images`. "metadata": images from what was noted of the teacher's features.
             .choice("image_source", \.imageSource, ImageSourceKind.self, .auto, .generator),
             /// Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate
@@ -142,9 +143,9 @@ extension DistillationOptions: OptionTable {
             .whole("checkpoint_steps", \.checkpointSteps, 0...Int.max, 0),
             /// What the weights of a student start as that is a share of a network's channels. "teacher": as those of the
             /// channels that best give back the others on drawn pictures; the student then learns also what the teacher's
-            /// layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto": "teacher" for
-            /// images of several channels that are drawn, where the layers are such that it can be, and max_teacher_queries
-            /// does not count; else "new". "teacher" also says of a student_network that it was made of the teacher, as
+            /// layers make of those, and its normalisations keep their statistics. "new": drawn from the seed. "auto": where images
+            /// are drawn, the layers are such that it can be, and max_teacher_queries does not count, "teacher", but of images of
+            /// one channel the weights alone; else "new". "teacher" also says of a student_network that it was made of the teacher, as
             /// `dafl_network_compress` does: its weights stay, and where its nodes have names and shapes of the teacher's, it learns
             /// what these make of pictures.
             .choice("student_start", \.studentStart, StudentStart.self, .auto, .new),
@@ -152,21 +153,23 @@ extension DistillationOptions: OptionTable {
             /// pruned network stays pruned. "values": also, within each layer, weights that are equal, so that shared ones stay
             /// shared; they move together. "nothing": every weight learns.
             .choice("student_keeps", \.studentKeeps, KeptKind.self, .nothing),
-            /// Of `ranks` processes that distill one student together, which this is: each makes images of its own, and all students
+            /// Of `ranks` processes that distil one student together, which this is: each makes images of its own, and all students
             /// move by the mean of all gradients. 0 for the first.
-            .whole("rank", \.rank, 0...1_000_000, 0),
-            /// How many processes. Above 1, `all_reduce` is called at least student_steps + 2 times a step, always for as many
-            /// floats, and all options but rank, threads, instruction_set, checkpoint and checkpoint_seconds must be the same. Where
-            /// one fails or is stopped, all end with a status, and can go on together. Queries, times and losses of the progress are
-            /// of this rank, and max_teacher_queries is for each. All hand out the same student: of those of every 25th step and of the
-            /// last, the one that agreed best with the teacher on what all held out.
-            .whole("ranks", \.ranks, 1...1_000_000, 1),
-            /// Sums over all ranks, by whatever engine the host has: MPI, gloo, NCCL. Called within steps, on the thread that does them.
+            .whole("rank", \.rank, 0...4095, 0),
+            /// How many processes. Above 1, `all_reduce` is called some student_steps + 2 times a step, after the first time always
+            /// for as many floats, and teachers, students and all options but rank, threads, instruction_set, checkpoint and
+            /// checkpoint_seconds must be the same. Where one fails or is stopped, all end with a status, and can go on together.
+            /// Queries, times and losses of the progress are of this rank, and max_teacher_queries is for each. All hand out the same
+            /// student: of those of every 25th step and of the last of all steps, the one that agreed best with the teacher on what
+            /// all held out.
+            .whole("ranks", \.ranks, 1...4096, 1),
+            /// Sums over all ranks, in place, by whatever engine the host has. Called within steps and where one could not be begun, on
+            /// the calling thread.
             .host("all_reduce", "dafl_all_reduce_fn"),
             /// Handed to all_reduce.
             .host("all_reduce_user_data", "void *"),
             /// Of several ranks. "own": each has generators of its own, which shows the student more. "shared": all train one, on a batch
-            /// of theirs together, by two further sums and more.
+            /// of theirs together, by at least two further sums in each step in which it learns.
             .choice("generators", \.generators, GeneratorSharing.self, .own),
         ]
     }

@@ -50,7 +50,9 @@ package struct DistillationOptions {
     package var patience = 0
     package var rank = 0
     package var ranks = 1
-    package var allReduce: Ranks.AllReduce?
+    /// The sum of `count` floats over all ranks, in place.
+    package typealias AllReduce = (_ sum: UnsafeMutablePointer<Float>, _ count: Int) throws -> Void
+    package var allReduce: AllReduce?
     package var generators = GeneratorSharing.own
     package var checkpoint = ""
     package var checkpointSeconds = 0.0
@@ -75,12 +77,13 @@ package struct DistillationOptions {
 
     /// Among the checksums, of what a given student starts with.
     package static let studentWeights = "student.weights"
+    static let teacherWeights = "teacher.weights"
 
     /// Checksums of what a run is given but does not hold, by names: the weights of the teacher, where it has some, and those that a
     /// given student starts with, images and metadata.
     package func checksums(_ teacher: any Teacher) -> [String: String] {
         var sums: [String: String] = [:]
-        sums["teacher.weights"] = (teacher as? NetworkTeacher)?.network.weightsChecksum
+        sums[Self.teacherWeights] = (teacher as? NetworkTeacher)?.network.weightsChecksum
         sums[Self.studentWeights] = givenStudent?.weightsChecksum
         sums["images"] = data?.checksum(image: teacher.inputShape)
         sums["metadata"] = metadata?.checksum(features: teacher.features)

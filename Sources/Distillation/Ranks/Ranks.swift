@@ -10,43 +10,55 @@ import Training
 /// Every exchange sums an arena of one size, with flags at its end. So a rank that fails, wherever in a step, has only to take part
 /// in the next exchange, whatever that is, for all to know; and since a step ends with one, either all have done it or none.
 package final class Ranks {
-    /// The sum of `count` floats over all ranks, in place.
-    package typealias AllReduce = (_ sum: UnsafeMutablePointer<Float>, _ count: Int) throws -> Void
-
-    let rank: Int
-    let count: Int
-    private let allReduce: AllReduce
+    private let count: Int
     private let arena: RankArena
+    private let exchange: RankExchange
+    private var rollCall: RollCall
     private var hasMet = false
-    /// Whether the last exchange ended in an error, which all know of then, or nobody can be told.
-    private var hasFailed = false
 
     /// In an arena, at most: a megabyte.
     private static let mostRoom = 1 << 18
 
     /// nil for a single rank.
-    /// - Parameter student: whose size is the arena's, and that all ranks begin with as rank 0 has it.
+    /// - Parameters:
+    ///   - student: whose size is the arena's.
+    ///   - classes: as many numbers are averaged at once.
     /// - Throws: `outOfMemory`.
-    init?(_ options: DistillationOptions, student: [Tensor], classes: Int) throws {
-        guard options.ranks > 1, let allReduce = options.allReduce else { return nil }
-        (rank, count, self.allReduce) = (options.rank, options.ranks, allReduce)
-        let floats = student.reduce(0) { $0 + $1.count }
+    init?(_ options: DistillationOptions, student: Network, of teacher: any Teacher, classes: Int) throws {
+        guard let exchange = RankExchange(options) else { return nil }
+        (count, self.exchange) = (options.ranks, exchange)
+        let floats = student.averaged.reduce(0) { $0 + $1.count }
         arena = try RankArena(room: max(classes, min(floats, Self.mostRoom)))
+        rollCall = try RollCall(rank: options.rank, ranks: options.ranks)
+        let checksums = options.checksums(teacher)
+        rollCall.add(.options, options.sharedText)
+        let shapes = student.parameters.map { "\($0.name) \($0.value.shape)" } + student.nodes.map { "\($0.kind)" }
+        rollCall.add(.students, "\(shapes) \(checksums[DistillationOptions.studentWeights] ?? "")")
+        rollCall.add(
+            .teachers, "\(teacher.inputShape) \(teacher.classes) \(teacher.features) \(checksums[DistillationOptions.teacherWeights] ?? "") "
+                + (options.inputStatistics?.text ?? ""))
     }
 
     /// Once a process, in its first step: refuses ranks of different runs, and gives all the student of rank 0, whose weights another
     /// processor may have drawn or fitted a little otherwise.
     /// - Throws: `invalidArgument`, and as `average`.
-    func meet(_ student: [Tensor], step: Int, _ options: DistillationOptions) throws {
+    func meet(_ student: [Tensor], step: Int) throws {
         guard !hasMet else { return }
-        var call = try RollCall(rank: rank, ranks: count)
-        call.add(options.sharedText)
-        call.add("\(step)")
-        try exchange(call.arena)
-        try call.check(named: ["options", "steps done"])
-        if rank > 0 { for tensor in student { tensor.fill(0) } }
+        rollCall.add(.stepsDone, "\(step)")
+        rollCall.begin()
+        try exchange.sum(rollCall.arena)
+        try rollCall.check()
+        if exchange.rank > 0 { for tensor in student { tensor.fill(0) } }
         try combine(student, scale: 1)
         hasMet = true
+    }
+
+    /// For a run that could not be made, of which the others learn in their first step.
+    package static func tellOfNone(_ options: DistillationOptions, _ error: any Error) {
+        guard options.rank < RollCall.mostRanks, let exchange = RankExchange(options),
+            let call = try? RollCall(rank: options.rank, ranks: options.ranks)
+        else { return }
+        _ = exchange.tell(error, in: call.arena)
     }
 
     /// In place: the means over all ranks.
@@ -57,56 +69,45 @@ package final class Ranks {
     func average(_ numbers: Doubles) throws {
         arena.clear()
         for i in 0..<numbers.count { arena[i] = Float(numbers[i]) }
-        try exchange(arena)
+        try exchange.sum(arena)
         for i in 0..<numbers.count { numbers[i] = Double(arena[i]) / Double(count) }
     }
 
+    /// Of finite numbers.
     func average(_ a: Double, _ b: Double) throws -> (Double, Double) {
         arena.clear()
         (arena[0], arena[1]) = (Float(a), Float(b))
-        try exchange(arena)
+        try exchange.sum(arena)
+        try exchange.requireFinite(arena[0] + arena[1])
         return (Double(arena[0]) / Double(count), Double(arena[1]) / Double(count))
     }
 
-    /// Comes back when all ranks have come here.
-    func agree() throws { try exchange(arena) }
+    /// Returns when all ranks have come here.
+    func agree() throws { try exchange.sum(arena) }
 
-    /// Lets the others know that this rank ends the step, or does not begin it, unless they do.
-    func tell(_ error: any Error) {
-        defer { hasFailed = false }
-        guard hasMet, !hasFailed else { return }
+    /// Lets the others know that this rank ends the step, or does not begin it, unless they do. Returns the error that the step ends with.
+    func tell(_ error: any Error) -> any Error {
         arena.clear()
-        if (error as? DaflError)?.status == .queriesSpent { arena.spent = 1 } else { (arena.failed, arena.failedRank) = (1, Float(rank)) }
-        try? allReduce(arena.pointer, arena.count)
-        arena.clear()
+        return hasMet ? exchange.tell(error, in: arena) : error
     }
 
     private func combine(_ tensors: [Tensor], scale: Float) throws {
         var (from, to) = (TensorsPlace(), TensorsPlace())
         repeat {
             arena.load(tensors, &from)
-            try exchange(arena)
+            try exchange.sum(arena)
             arena.store(tensors, &to, scale: scale)
         } while from.tensor < tensors.count
-    }
-
-    private func exchange(_ arena: RankArena) throws {
-        hasFailed = true
-        try allReduce(arena.pointer, arena.count)
-        let (failed, rank, spent) = (arena.failed, arena.failedRank, arena.spent)
-        arena.clearFlags()
-        if failed > 0 {
-            let who = failed == 1 ? "rank \(Int(rank))" : "\(Int(failed)) ranks"
-            throw DaflError(.rank, "\(who) of \(count) ended the step, and with it this one's; the error there says why")
-        }
-        if spent > 0 { throw DaflError(.queriesSpent, "max_teacher_queries is reached on another rank") }
-        hasFailed = false
     }
 }
 
 extension Network {
     /// What ranks average before a step of the optimiser: gradients, and running statistics.
     var averaged: [Tensor] { parameters.filter { $0.initial != .kept }.map { $0.gradient ?? $0.value } }
+}
+
+extension InputStatistics {
+    fileprivate var text: String { (0..<count).map { "\(means?[$0] ?? 0) \(deviations?[$0] ?? 1)" }.joined(separator: " ") }
 }
 
 extension DistillationOptions {

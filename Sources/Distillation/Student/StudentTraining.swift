@@ -66,7 +66,8 @@ final class StudentTraining: Persistent {
         } else {
             mimic = nil
         }
-        averaged = network.averaged + (mimic?.map.averaged ?? [])
+        // Statistics of normalisations that keep theirs are the same on all ranks.
+        averaged = (match == nil ? network.averaged : network.trainedParameters.compactMap(\.gradient)) + (mimic?.map.averaged ?? [])
         kept = KeptWeights(options.studentKeeps, of: network)
         optimizer = try Adam(network.trainedParameters + (mimic?.map.trainedParameters ?? []), compute)
     }

@@ -70,10 +70,16 @@ struct TeachersStart {
             pass.forward()
             narrowing.add(pass.watched)
         }
+        let before = try student.copy()
         guard try narrowing.write(to: student, units: restoring == nil ? nil : units?.units) else { return nil }
         student.touch()
         try narrowing.refit(
             student, batches: batches, teacher: restoring?.output ?? images, student: images, compute, draw)
+        // Of a teacher that tells no two pictures apart nothing can be fitted.
+        guard student.isFinite else {
+            student.loadWeights(of: before)
+            return nil
+        }
 
         var places: [ActivationMatch.Place] = []
         for node in student.nodes {
@@ -151,6 +157,12 @@ extension DistillationOptions {
         }
     }
 
+    /// Whether a student that starts with its teacher's weights also learns what the teacher's layers make of the pictures. Of
+    /// photographs drawn pictures say too little without that; elsewhere it holds the student back (benchmarks/ablation.md).
+    func matchesLayers(_ input: Shape) -> Bool {
+        studentStart == .teacher || ProceduralSource.image(of: input, self).map { $0.channels > 1 } ?? false
+    }
+
     /// Whether a student of a teacher's own graph is to start with its weights.
     func startsFromTeacher(_ input: Shape) -> Bool {
         guard studentDropout == 0 else { return false }
@@ -161,7 +173,7 @@ extension DistillationOptions {
             // A student that a host brings may be anything.
             guard givenStudent == nil else { return false }
             let isDrawn = [.auto, .procedural].contains(imageSource)
-            return isDrawn && maxTeacherQueries == 0 && ProceduralSource.image(of: input, self).map { $0.channels > 1 } ?? false
+            return isDrawn && maxTeacherQueries == 0 && ProceduralSource.image(of: input, self) != nil
         }
     }
 }
