@@ -61,8 +61,10 @@ package final class Distillation {
         let compute = try Compute(
             threads: options.threads, level: InstructionSet.level(named: options.instructionSet),
             usesWinograd: options.convolution == .fast)
-        let start = try TeachersStart.of(shown, host, options, compute)
-        let matched = options.matchesLayers(host.inputShape) ? start : nil
+        let matches = options.matchesLayers(host.inputShape)
+        // A run that goes on has its weights, and needs of a start only what is matched.
+        let start = archive == nil || matches ? try TeachersStart.of(shown, host, options, compute) : nil
+        let matched = matches ? start : nil
         let student = try shown.answeringBothClasses()
         let cancellation = cancellation
         let queried = try archive.within("teacher") {

@@ -60,7 +60,7 @@ def test_a_torch_teacher_and_the_same_network_take_the_same_first_steps():
 
     teacher = dafl.Teacher(forward, backward, input_shape=(1, 32, 32), classes=10, features=120)
     options = {"steps": 2, "batch_size": 16, "student_steps": 1, "replay_capacity": 64, "generator_width": 8,
-               "latent_size": 8, "threads": 1}
+               "latent_size": 8, "threads": 1, "student_start": "new"}
     runs = []
     for candidate in (teacher, network):
         distillation = dafl.Distillation(candidate, **options)
