@@ -103,8 +103,9 @@ public func dafl_distillation_create_from_network(
 /// are a plan for the student's schedule, not a bound.
 ///
 /// - Parameter out: where the distillation stands after it; its struct_size must be set before. May be NULL.
-/// - Returns: DAFL_CANCELLED; DAFL_ERROR_RANK where another rank failed or was stopped; DAFL_ERROR_TEACHER when the teacher returns numbers that are not finite; or what a callback
-///   returned. Then all is as it was before the step, and the next call does it anew, to the same bytes.
+/// - Returns: DAFL_CANCELLED; DAFL_ERROR_RANK where another rank failed or was stopped; DAFL_ERROR_TEACHER when the teacher
+///   returns numbers that are not finite; or what a callback returned. Then all is as it was before the step, and the next call
+///   does it anew, to the same bytes.
 ///   DAFL_ERROR_DIVERGED when the generator or the student has been driven to numbers that are not finite: later calls
 ///   return the same, and only a new distillation, with smaller learning rates, helps. DAFL_QUERIES_SPENT when
 ///   max_teacher_queries would be passed: what was learned in the part of the step until then stays.

@@ -124,9 +124,7 @@ extension dafl_distillation_options {
         do {
             return try make()
         } catch {
-            var options = Preset.fast.options
-            (options.rank, options.ranks, options.allReduce) = (Int(max(0, rank)), Int(ranks), allReduce)
-            Ranks.tellOfNone(options, error)
+            Ranks.tellOfNone(rank: Int(rank), of: Int(ranks), allReduce, error)
             throw error
         }
     }

@@ -73,7 +73,7 @@ package final class Distillation {
         (self.compute, self.queried) = (compute, queried)
         ranks = try Ranks(options, student: student, of: host, classes: queried.teacher.classes)
         source = try queried.source(
-            student: student, options, isStarted: matched != nil, isRestored: archive != nil, with: ranks, compute)
+            student: student, options, isMatched: matched != nil, isRestored: archive != nil, with: ranks, compute)
         let training = try StudentTraining(student, of: queried.teacher, start: matched, options, with: ranks, compute)
         self.training = training
         // Every image of data is learned from in one pass or another.

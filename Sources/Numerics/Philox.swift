@@ -11,6 +11,7 @@ import Glibc
 package struct Philox {
     /// What the numbers are for. Pinned: a changed number changes every result.
     package enum Stream: UInt64 {
+        case ranks = 0
         case weights = 1
         case noise = 2
         case replay = 3
@@ -89,6 +90,9 @@ package struct Philox {
         default: return drawn.3
         }
     }
+
+    /// Uniform over all 64-bit numbers: of another sequence.
+    package mutating func nextSeed() -> UInt64 { UInt64(next()) | UInt64(next()) << 32 }
 
     /// Uniform in [0, 1), a multiple of 2^-24.
     package mutating func nextUniform() -> Float {

@@ -65,6 +65,11 @@ def weights(network):
     return b"".join(values.tobytes() for values in network.state_dict().values())
 
 
+def made(own, **changed):
+    """The run of one rank, which says in `own` which it is."""
+    return dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own | changed)
+
+
 def distilled(ranks, engine=None, **changed):
     def body(rank, own):
         result = dafl.distill(dafl.Network(TEACHER, seed=1), progress=False, **RUN | changed | own)
@@ -138,7 +143,7 @@ def test_a_rank_that_fails_ends_the_step_for_all_and_nothing_is_lost():
 
 def test_stopping_and_cancelling_one_rank_ends_all():
     def stopped(rank, own):
-        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+        run = made(own)
         ended = []
         for way in ("stop", "raise", "cancel"):
             def on_step(progress, way=way):
@@ -196,7 +201,7 @@ def test_an_engine_that_fails_comes_out_as_itself_and_is_not_asked_again():
     def lost(sums):
         raise TimeoutError("no answer from rank 1")
 
-    run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | {"ranks": 2, "all_reduce": lost})
+    run = made({"ranks": 2, "all_reduce": lost})
     with pytest.raises(TimeoutError, match="no answer"):
         run.run()
     with pytest.raises(dafl.RankError, match="go on from checkpoints"):
@@ -207,8 +212,8 @@ def test_a_rank_whose_run_cannot_be_made_is_no_hang_and_may_try_again():
     def body(rank, own):
         if rank == 1:
             with pytest.raises(dafl.InvalidArgument, match="nothing"):
-                dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own | {"student": "nothing"})
-        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+                made(own, student="nothing")
+        run = made(own)
         if rank == 0:
             with pytest.raises(dafl.RankError, match="rank 1 of 2"):
                 run.run()
@@ -220,7 +225,7 @@ def test_a_rank_whose_run_cannot_be_made_is_no_hang_and_may_try_again():
 
 def test_stopping_after_the_last_step_waits_for_nobody():
     def body(rank, own):
-        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+        run = made(own)
         run.run(lambda progress: rank == 0 or progress.step < progress.steps)
         return weights(run.student())
 
@@ -230,7 +235,7 @@ def test_stopping_after_the_last_step_waits_for_nobody():
 
 def test_one_rank_without_queries_ends_the_run_of_all():
     def body(rank, own):
-        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own | {"max_teacher_queries": 500})
+        run = made(own, max_teacher_queries=500)
         if rank == 1:
             run.generate(100)
         run.run()
@@ -254,7 +259,7 @@ def test_ctrl_c_while_others_are_waited_for_is_heard_after_the_sum():
                 signal.raise_signal(signal.SIGINT)
             engine.all_reduce(rank)(floats)
 
-        run = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | {"rank": rank, "ranks": 2, "all_reduce": all_reduce})
+        run = made({"rank": rank, "ranks": 2, "all_reduce": all_reduce})
         while run.progress.step < run.progress.steps:
             try:
                 run.run()
@@ -273,7 +278,7 @@ def test_ctrl_c_while_others_are_waited_for_is_heard_after_the_sum():
 
 def test_ranks_go_on_from_their_checkpoints(tmp_path):
     def body(rank, own):
-        first = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+        first = made(own)
         first.run(lambda progress: progress.step < 12)
         saved = first.to_bytes()
         second = dafl.Distillation.load(saved, dafl.Network(TEACHER, seed=1), all_reduce=own["all_reduce"])
@@ -285,7 +290,7 @@ def test_ranks_go_on_from_their_checkpoints(tmp_path):
 
 def test_checkpoints_of_different_steps_are_refused():
     def body(rank, own):
-        first = dafl.Distillation(dafl.Network(TEACHER, seed=1), **RUN | own)
+        first = made(own)
         saved = first.to_bytes()
         first.run(lambda progress: progress.step < 5)
         mixed = saved if rank else first.to_bytes()

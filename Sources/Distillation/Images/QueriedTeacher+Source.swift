@@ -4,14 +4,14 @@ import Numerics
 extension QueriedTeacher {
     /// What makes images for a run.
     /// - Parameters:
-    ///   - isStarted: whether the student starts with its teacher's weights.
+    ///   - isMatched: whether the student also learns what its teacher's layers make of images.
     ///   - isRestored: whether the source's state is about to be set.
     ///   - ranks: with which its generators may learn together.
     func source(
-        student: Network, _ options: DistillationOptions, isStarted: Bool = false, isRestored: Bool = false,
+        student: Network, _ options: DistillationOptions, isMatched: Bool = false, isRestored: Bool = false,
         with ranks: Ranks? = nil, _ compute: Compute
     ) throws -> any ImageSource {
-        if isStarted, [.auto, .procedural].contains(options.imageSource), teacher.givesGradients {
+        if isMatched, [.auto, .procedural].contains(options.imageSource), teacher.givesGradients {
             return try RefinedSource(teacher, units, options, compute)
         }
         switch options.imageSource {

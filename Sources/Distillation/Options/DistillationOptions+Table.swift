@@ -66,14 +66,14 @@ extension DistillationOptions: OptionTable {
             /// images, and images with a side below 4, are left alone.
             .real("augmentation", \.augmentation, 0...10, 1, 0),
             /// Where the images come from. "generator": it learns to make them. "procedural": drawn strokes and shapes, with several
-            /// channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is kept, or
-            /// as many as max_teacher_queries allows over the steps, and for no gradients. It takes images with sides from 4 up,
-            /// and vectors that `generator` takes for such. "auto": drawn pictures and generated images by turns, of the latter
-            /// those batches in which the student knows the teacher's classes again; the generator alone where nothing can be
-            /// drawn, pictures alone where queries are few. Both are, for a student that learns what
-            /// its teacher's layers make of images (student_start), drawn scenes, of which half are moved a little towards
-            /// classes by the teacher's gradients. The others are for comparison, and
-            /// for who has data. "noise": standard normal images. "data": the option `images`. "metadata": images from what was noted of the teacher's features.
+            /// channels also leaves and noise, of which the teacher is sure; it is queried about sixteen for each that is kept, or as
+            /// many as max_teacher_queries allows over the steps, and for no gradients. It takes images with sides from 4 up, and
+            /// vectors that `generator` takes for such. "auto": drawn pictures and generated images by turns, of the latter those
+            /// batches in which the student knows the teacher's classes again; the generator alone where nothing can be drawn, pictures
+            /// alone where queries are few. Both are, for a student that learns what its teacher's layers make of images
+            /// (student_start), drawn scenes, of which half are moved a little towards classes by the teacher's gradients. The others
+            /// are for comparison, and for who has data. "noise": standard normal images. "data": the option `images`. "metadata":
+            /// images from what was noted of the teacher's features.
             .choice("image_source", \.imageSource, ImageSourceKind.self, .auto, .generator),
             /// Whose gradients lead from the teacher's answers back to the images. "teacher". "student": it comes to approximate
             /// the teacher. "auto": the teacher's if it has backward, else the student's. "differences": finite differences of

@@ -11,9 +11,9 @@ final class RankExchange {
     private var isLost = false
 
     /// nil for a single rank, and for one that cannot be.
-    init?(_ options: DistillationOptions) {
-        guard options.ranks > 1, options.rank < options.ranks, let allReduce = options.allReduce else { return nil }
-        (rank, ranks, self.allReduce) = (options.rank, options.ranks, allReduce)
+    init?(rank: Int, of ranks: Int, _ allReduce: DistillationOptions.AllReduce?) {
+        guard ranks > 1, (0..<ranks).contains(rank), let allReduce else { return nil }
+        (self.rank, self.ranks, self.allReduce) = (rank, ranks, allReduce)
     }
 
     /// - Throws: `rank` where another rank has failed, `queriesSpent` where one has no more, what the host's function throws.

@@ -25,7 +25,7 @@ package final class Ranks {
     ///   - classes: as many numbers are averaged at once.
     /// - Throws: `outOfMemory`.
     init?(_ options: DistillationOptions, student: Network, of teacher: any Teacher, classes: Int) throws {
-        guard let exchange = RankExchange(options) else { return nil }
+        guard let exchange = RankExchange(rank: options.rank, of: options.ranks, options.allReduce) else { return nil }
         (count, self.exchange) = (options.ranks, exchange)
         let floats = student.averaged.reduce(0) { $0 + $1.count }
         arena = try RankArena(room: max(classes, min(floats, Self.mostRoom)))
@@ -35,8 +35,8 @@ package final class Ranks {
         let shapes = student.parameters.map { "\($0.name) \($0.value.shape)" } + student.nodes.map { "\($0.kind)" }
         rollCall.add(.students, "\(shapes) \(checksums[DistillationOptions.studentWeights] ?? "")")
         rollCall.add(
-            .teachers, "\(teacher.inputShape) \(teacher.classes) \(teacher.features) \(checksums[DistillationOptions.teacherWeights] ?? "") "
-                + (options.inputStatistics?.text ?? ""))
+            .teachers, "\(teacher.inputShape) \(teacher.classes) \(teacher.features) "
+                + "\(checksums[DistillationOptions.teacherWeights] ?? "") \(options.inputStatistics?.text ?? "")")
     }
 
     /// Once a process, in its first step: refuses ranks of different runs, and gives all the student of rank 0, whose weights another
@@ -54,9 +54,10 @@ package final class Ranks {
     }
 
     /// For a run that could not be made, of which the others learn in their first step.
-    package static func tellOfNone(_ options: DistillationOptions, _ error: any Error) {
-        guard options.rank < RollCall.mostRanks, let exchange = RankExchange(options),
-            let call = try? RollCall(rank: options.rank, ranks: options.ranks)
+    /// - Parameters: as the host gave them.
+    package static func tellOfNone(rank: Int, of ranks: Int, _ allReduce: DistillationOptions.AllReduce?, _ error: any Error) {
+        guard ranks <= RollCall.mostRanks, let exchange = RankExchange(rank: rank, of: ranks, allReduce),
+            let call = try? RollCall(rank: rank, ranks: ranks)
         else { return }
         _ = exchange.tell(error, in: call.arena)
     }
@@ -122,9 +123,8 @@ extension DistillationOptions {
     /// Of what a rank draws for itself: images, and what is done to them.
     var ownSeed: UInt64 {
         guard rank > 0 else { return seed }
-        let block = Philox.block(
-            counter: (UInt32(rank), 0, 0, 0), key: (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
-        return UInt64(block.0) | UInt64(block.1) << 32
+        var random = Philox(seed: seed, stream: .ranks, skipping: 4 * rank)
+        return random.nextSeed()
     }
 
     func requireRanks() throws {

@@ -3,6 +3,7 @@ import Numerics
 /// Whether all ranks are there, each once, and are of one run: found from a sum of what each has to say, small whole numbers, of which
 /// float32 sums are exact. As long for whatever a rank has to say.
 struct RollCall {
+    /// As the option `ranks` has it.
     static let mostRanks = 4096
     /// What all should have alike.
     enum Matter: Int, CaseIterable {

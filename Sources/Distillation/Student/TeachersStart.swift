@@ -129,7 +129,7 @@ struct TeachersStart {
         }
     }
 
-    /// Such as those of the run: rows [batches * samples, image].
+    /// Scenes, half of them refined, also where a run draws others: rows [batches * samples, image].
     private static func pictures(
         _ teacher: NetworkTeacher, _ units: TeacherUnits?, batches: Int, _ options: DistillationOptions, _ compute: Compute
     ) throws -> Tensor {

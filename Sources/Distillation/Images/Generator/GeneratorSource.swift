@@ -68,7 +68,7 @@ final class GeneratorSource: ImageSource {
         try teacher.forward()  // t, f = T(x)
         var value = try loss.evaluate(  // L_G = oh L_oh + a L_a + ie L_ie
             logits: teacher.logits, features: teacher.features,
-            logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient, over: averageOverRanks)
+            logitsGradient: teacher.logitsGradient, featuresGradient: teacher.featuresGradient) { try ranks?.average($0) }
         try teacher.backward()  // dL_G/dx, that of w R(x) too where the teacher has such
         value.regularizer = teacher.regularizer
         value.total += options.lossWeights.regularizer * value.regularizer
@@ -79,8 +79,6 @@ final class GeneratorSource: ImageSource {
         return value
     }
 
-    private func averageOverRanks(_ meanProbability: Doubles) throws { try ranks?.average(meanProbability) }
-
     /// A generator anew, with other weights, for images that the one before did not think of.
     func restart() {
         generation += 1
@@ -90,8 +88,8 @@ final class GeneratorSource: ImageSource {
     }
 
     private func drawWeights() {
-        var random = Philox(
-            seed: ranks == nil ? options.ownSeed : options.seed, stream: .generatorWeights, substream: UInt32(truncatingIfNeeded: generation))
+        let seed = ranks == nil ? options.ownSeed : options.seed
+        var random = Philox(seed: seed, stream: .generatorWeights, substream: UInt32(truncatingIfNeeded: generation))
         network.initialise(&random)
     }
 

@@ -98,7 +98,7 @@ final class ProceduralSource: ImageSource {
 
     /// As drawn, before the teacher chooses: to look at pictures is no question to it.
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
-        let seed = UInt64(random.next()) | UInt64(random.next()) << 32
+        let seed = random.nextSeed()
         pictures.draw(seed: seed, first: 0, count: count, rows: rows)
     }
 }

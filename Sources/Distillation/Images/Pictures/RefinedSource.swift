@@ -94,7 +94,7 @@ final class RefinedSource: ImageSource {
 
     /// As drawn: to look at pictures is no question to the teacher.
     func sample(_ random: inout Philox, count: Int, rows: UnsafeMutablePointer<Float>) throws {
-        let seed = UInt64(random.next()) | UInt64(random.next()) << 32
+        let seed = random.nextSeed()
         pictures.draw(seed: seed, first: 0, count: count, rows: rows)
     }
 }
